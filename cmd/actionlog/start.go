@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"actionlog"
+	"actionlog/indexer"
+	"actionlog/internal/access"
+	"actionlog/internal/bus"
+	"actionlog/internal/sqlite"
+	"actionlog/search"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// trimEvery is how often the stream is trimmed.
+const trimEvery = 10 * time.Second
+
+// run starts everything, in the order of the text, and waits.
+func (r *running) run(ctx context.Context) error {
+	failed := make(chan error, 8)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	store, err := sqlite.Open(ctx, filepath.Join(r.dir, "store"), sqlite.Options{Log: r.log})
+	if err != nil {
+		return err
+	}
+	r.onStop(func(context.Context) error { return store.Close() })
+	state, err := sqlite.OpenState(filepath.Join(r.dir, "state.sqlite"))
+	if err != nil {
+		return err
+	}
+	r.onStop(func(context.Context) error { return state.Close() })
+	tokens := &access.Tokens{State: state, Now: time.Now}
+	if err := tokens.Bootstrap(ctx, filepath.Join(r.dir, "admin.token")); err != nil {
+		return err
+	}
+	nats, err := r.startBus(ctx)
+	if err != nil {
+		return err
+	}
+	scrubber := actionlog.NewScrubber(r.cmd.SecretNames...)
+	if err := r.startIndexer(ctx, nats, store, scrubber, registry, failed); err != nil {
+		return err
+	}
+	r.background("trimming", failed, func(ctx context.Context) error { return nats.Trim(ctx, trimEvery) })
+	publisher, err := nats.Publisher(ctx)
+	if err != nil {
+		return err
+	}
+	registerStream(registry, nats, store)
+	handler, err := search.New(ctx, search.Options{
+		Searcher: store, Scanner: store, Directory: store, Institutions: store,
+		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Access: accessPort{tokens},
+		Scrubber: scrubber, Checks: checks(nats, store), OpenAPI: actionlog.OpenAPI(),
+		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
+		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Log: r.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.listen(handler, failed); err != nil {
+		return err
+	}
+	if r.cmd.Demo {
+		if err := publishDemo(ctx, publisher, time.Now(), r.log); err != nil {
+			return err
+		}
+	}
+	r.greet()
+	select {
+	case <-ctx.Done():
+		r.log.Info("stopping")
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// greet says what a newcomer can do next.
+func (r *running) greet() {
+	url, err := os.ReadFile(filepath.Join(r.dir, "http.addr"))
+	if err != nil {
+		return
+	}
+	address := strings.TrimSpace(string(url))
+	r.out.say("\nAction Log is at %s", address)
+	if r.cmd.Demo {
+		r.out.say("Try, in another terminal:\n  go run ./cmd/actionlog search --data %[1]s --institution %[2]s --user \"Melody Wang\" --range 30d\n"+
+			"  go run ./cmd/actionlog export --data %[1]s --institution %[2]s --category api --response-code 2xx --format csv\n"+
+			"  curl -H \"Authorization: Bearer $(cat %[1]s/admin.token)\" \"%[3]s/v1/institutions/%[2]s/actions?any=craft\"", r.dir, demoInstitution, address)
+	}
+}
+
+func staffView(names string) actionlog.StaffView {
+	switch names {
+	case "everywhere":
+		return actionlog.StaffShown
+	case "nowhere":
+		return actionlog.StaffHidden
+	}
+	return actionlog.StaffFindable
+}
+
+// startBus starts the NATS server in the process, or connects to another.
+func (r *running) startBus(ctx context.Context) (*bus.Bus, error) {
+	if r.cmd.NATS != "" {
+		b, err := bus.Dial(ctx, bus.DialOptions{URL: r.cmd.NATS, Credentials: r.cmd.NATSCredentials, Durable: r.cmd.NATSDurable,
+			StreamMaxBytes: r.cmd.StreamMaxBytes, Log: r.log})
+		if err == nil {
+			r.onStop(func(context.Context) error { b.Close(); return nil })
+		}
+		return b, err
+	}
+	password, err := secretFile(filepath.Join(r.dir, "publisher.token"))
+	if err != nil {
+		return nil, err
+	}
+	b, err := bus.Run(ctx, bus.Options{Dir: filepath.Join(r.dir, "nats"), Listen: r.cmd.NATSListen, PublisherPassword: password,
+		StreamMaxBytes: r.cmd.StreamMaxBytes, Log: r.log})
+	if err != nil {
+		return nil, err
+	}
+	r.onStop(func(context.Context) error { b.Close(); return nil })
+	if address := b.Addr(); address != "" {
+		path := filepath.Join(r.dir, "nats.addr")
+		if err := writeFile(path, "nats://"+address); err != nil {
+			return nil, err
+		}
+		r.onStop(func(context.Context) error { return os.Remove(path) })
+		r.log.Info("publishers are welcome", "nats", address, "user", bus.PublisherUser)
+	}
+	return b, nil
+}
+
+// secretFile reads a secret that only the owner may read, and makes it first.
+func secretFile(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if secret := strings.TrimSpace(string(text)); err == nil && secret != "" {
+		return secret, nil
+	}
+	if err != nil && !os.IsNotExist(err) {
+		return "", err
+	}
+	secret := rand.Text()
+	return secret, writeFile(path, secret)
+}
+
+func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store *sqlite.Store, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) error {
+	consumer, err := b.Consumer(ctx, bus.Indexer)
+	if err != nil {
+		return err
+	}
+	incarnation, err := b.Incarnation(ctx)
+	if err != nil {
+		return err
+	}
+	x := &indexer.Indexer{Consumer: consumer, Incarnation: incarnation, Writer: store, Dead: b.DeadLetters(),
+		Scrubber: scrubber, Metrics: indexer.NewMetrics(registry), Log: r.log}
+	r.background("indexer", failed, x.Run)
+	return nil
+}
+
+// checks are what readiness means.
+func checks(b *bus.Bus, store *sqlite.Store) []search.Check {
+	return []search.Check{
+		{Name: "stream", Run: func(ctx context.Context) error {
+			used, limit, err := b.Fill(ctx)
+			if err == nil && used*100 >= limit*85 {
+				err = fmt.Errorf("the stream holds %d of %d bytes; publishing is refused when it is full", used, limit)
+			}
+			return err
+		}},
+		{Name: "durability", Warning: true, Run: func(context.Context) error {
+			if !b.Durable() {
+				return errors.New("not durable: nobody vouches that the NATS servers sync every write before they acknowledge it (--nats-durable)")
+			}
+			return nil
+		}},
+		{Name: "store", Warning: true, Run: func(context.Context) error {
+			if damaged := store.Damaged(); len(damaged) > 0 {
+				return fmt.Errorf("days set aside as damaged: %s", strings.Join(damaged, ", "))
+			}
+			return nil
+		}},
+		{Name: "indexer", Warning: true, Run: func(ctx context.Context) error {
+			until, err := b.Progress().Settled(ctx)
+			if behind := time.Since(until); err == nil && behind > time.Minute {
+				err = fmt.Errorf("the store is %s behind the stream", behind.Round(time.Second))
+			}
+			return err
+		}},
+	}
+}
+
+// registerStream adds the figures that are asked for when they are read.
+func registerStream(r prometheus.Registerer, b *bus.Bus, store *sqlite.Store) {
+	gauge := func(name, help string, value func(ctx context.Context) (float64, error)) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			v, err := value(ctx)
+			if err != nil {
+				return -1
+			}
+			return v
+		}))
+	}
+	gauge("actionlog_stream_bytes", "Bytes that the stream holds; -1: unknown.", func(ctx context.Context) (float64, error) {
+		used, _, err := b.Fill(ctx)
+		return float64(used), err
+	})
+	gauge("actionlog_stream_limit_bytes", "Bytes that the stream may hold.", func(ctx context.Context) (float64, error) {
+		_, limit, err := b.Fill(ctx)
+		return float64(limit), err
+	})
+	gauge("actionlog_behind_seconds", "How old the newest instant is until which everything is settled; -1: unknown.", func(ctx context.Context) (float64, error) {
+		until, err := b.Progress().Settled(ctx)
+		return time.Since(until).Seconds(), err
+	})
+	gauge("actionlog_pending_messages", "Messages of the stream that wait for the indexer.", func(ctx context.Context) (float64, error) {
+		c, err := b.Consumer(ctx, bus.Indexer)
+		if err != nil {
+			return 0, err
+		}
+		info := c.CachedInfo()
+		return float64(info.NumPending) + float64(info.NumAckPending), nil
+	})
+	gauge("actionlog_dead_letters", "Dead letters that wait for somebody.", func(ctx context.Context) (sum float64, err error) {
+		counts, err := b.DeadLetters().Count(ctx)
+		for _, n := range counts {
+			sum += float64(n)
+		}
+		return sum, err
+	})
+	gauge("actionlog_store_bytes", "Bytes of all days' files.", func(context.Context) (float64, error) { return float64(store.Bytes()), nil })
+	gauge("actionlog_store_days", "Days that are kept.", func(context.Context) (float64, error) { return float64(store.Len()), nil })
+}
+
+// accessPort is what package search asks of package access.
+type accessPort struct{ tokens *access.Tokens }
+
+func (a accessPort) Check(ctx context.Context, token string) (search.Principal, error) {
+	g, err := a.tokens.Check(ctx, token)
+	return search.Principal{ID: g.ID, Name: g.Name, All: g.All, Institution: g.Institution}, err
+}
+
+func (a accessPort) Create(ctx context.Context, name, institution string, all bool) (search.Token, string, error) {
+	g, secret, err := a.tokens.Create(ctx, name, institution, all)
+	return search.Token(g), secret, err
+}
+
+func (a accessPort) List(ctx context.Context) (list []search.Token, err error) {
+	grants, err := a.tokens.List(ctx)
+	for _, g := range grants {
+		list = append(list, search.Token(g))
+	}
+	return list, err
+}
+
+func (a accessPort) Revoke(ctx context.Context, id string) error { return a.tokens.Revoke(ctx, id) }

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The whole course log: every id exactly once in list pages of 50, in every
+// export format, and by the sums of histogram and facets; every document
+// comes back byte for byte.
+func TestWholeCourseLog(t *testing.T) {
+	s := startService(t)
+	lines := realLines(t, "actions-moodle-course.ndjson.gz", 0)
+	want := map[string]string{}
+	for _, raw := range lines {
+		l, err := decodeLine(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[l.at("id")] = string(raw)
+	}
+	if len(want) != 95626 {
+		t.Fatalf("the log has %d ids", len(want))
+	}
+	s.publish(t, lines)
+	s.publish(t, lines[:5000]) // again: changes nothing
+
+	base := "/v1/institutions/nordic-analytics/"
+	all := "from=now-92d&to=now"
+	t.Run("pages", func(t *testing.T) {
+		query, err := url.ParseQuery(all + "&limit=50&total=exact")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, total := s.list(t, "nordic-analytics", query)
+		s.once(t, want, ids)
+		if total != int64(len(want)) {
+			t.Errorf("total %d", total)
+		}
+	})
+	t.Run("ndjson", func(t *testing.T) { s.once(t, want, s.exportNDJSON(t, base+"export?format=ndjson&"+all, want)) })
+	t.Run("json", func(t *testing.T) {
+		s.once(t, want, s.exportJSON(t, base+"export?format=json&order=oldest&"+all, want))
+	})
+	t.Run("csv", func(t *testing.T) { s.once(t, want, s.exportCSV(t, base+"export?format=csv&"+all)) })
+	t.Run("histogram", func(t *testing.T) {
+		for _, interval := range []string{"hour&from=now-80d", "day", "week&tz=Asia/Kolkata", "month&tz=America/New_York"} {
+			path := base + "histogram?from=now-92d&to=now&interval=" + interval
+			if strings.HasPrefix(interval, "hour") {
+				path = base + "histogram?" + all + "&interval=auto&by=category"
+			}
+			if sum := s.sum(t, path); sum != int64(len(want)) {
+				t.Errorf("%s: the buckets sum up to %d", path, sum)
+			}
+		}
+	})
+	t.Run("facets", func(t *testing.T) {
+		for _, field := range []string{"category", "action", "outcome", "actor_kind", "channel", "request_method", "response_code", "request_content_type", "ip", "actor", "course", "class"} {
+			for _, limit := range []string{"1000", "3"} {
+				path := base + "facets?" + all + "&field=" + field + "&limit=" + limit
+				if sum := s.sum(t, path); sum != int64(len(want)) {
+					t.Errorf("%s: the counts sum up to %d", path, sum)
+				}
+			}
+		}
+	})
+}
+
+// once checks that every wanted id came exactly once and nothing else did.
+func (s *service) once(t *testing.T, want map[string]string, got map[string]int) {
+	t.Helper()
+	wrong := 0
+	for id, n := range got {
+		if _, ok := want[id]; !ok || n != 1 {
+			wrong++
+		}
+	}
+	if wrong > 0 || len(got) != len(want) {
+		t.Errorf("%d ids came, %d are expected; %d of those are foreign or came twice", len(got), len(want), wrong)
+	}
+}
+
+// sum adds up data[].count and meta's other and missing.
+func (s *service) sum(t *testing.T, path string) (sum int64) {
+	t.Helper()
+	var answer struct {
+		Data []struct {
+			Count int64 `json:"count"`
+		} `json:"data"`
+		Meta struct{ Other, Missing int64 } `json:"meta"`
+	}
+	s.get(t, path, &answer)
+	for _, d := range answer.Data {
+		sum += d.Count
+	}
+	return sum + answer.Meta.Other + answer.Meta.Missing
+}
+
+type exported struct {
+	ID       string          `json:"id"`
+	Document json.RawMessage `json:"document"`
+}
+
+func (e exported) count(t *testing.T, want map[string]string, ids map[string]int) {
+	t.Helper()
+	if d := cmp.Diff(want[e.ID], string(e.Document)); d != "" && ids["altered"] < 5 {
+		t.Errorf("%s was altered: %s", e.ID, d)
+		ids["altered"]++
+	}
+	ids[e.ID]++
+}
+
+func (s *service) exportNDJSON(t *testing.T, path string, want map[string]string) map[string]int {
+	t.Helper()
+	resp := s.do(t, path)
+	defer resp.Body.Close()
+	ids := map[string]int{}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e exported
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatal(err)
+		}
+		e.count(t, want, ids)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func (s *service) exportJSON(t *testing.T, path string, want map[string]string) map[string]int {
+	t.Helper()
+	resp := s.do(t, path)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []exported
+	if err := json.Unmarshal(body, &all); err != nil {
+		t.Fatalf("%v: %.300s", err, body)
+	}
+	ids := map[string]int{}
+	for _, e := range all {
+		e.count(t, want, ids)
+	}
+	return ids
+}
+
+func (s *service) exportCSV(t *testing.T, path string) map[string]int {
+	t.Helper()
+	resp := s.do(t, path)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(body)).ReadAll()
+	if err != nil || len(rows) < 2 || rows[0][0] != "id" {
+		t.Fatalf("%v: %.300s", err, body)
+	}
+	ids := map[string]int{}
+	for _, row := range rows[1:] {
+		ids[row[0]]++
+	}
+	return ids
+}

@@ -1,0 +1,62 @@
+package actionlog
+
+import (
+	"fmt"
+	"time"
+)
+
+// Time limits of an action, relative to the moment at which it is judged.
+const (
+	// SearchWindow is what users are promised: the last 90 days.
+	SearchWindow = 90 * 24 * time.Hour
+	// KeepDays is for how many UTC days, today included, actions are kept
+	// searchable: SearchWindow, whole in every time zone, and a day that is
+	// only beginning somewhere.
+	KeepDays = 93
+	// MaxAhead is how far in the future an action may lie: clocks differ.
+	MaxAhead = 24 * time.Hour
+)
+
+// Day is a UTC calendar date, the unit in which actions are stored and
+// dropped. The zero Day is "no day". Days compare with == and Before.
+type Day struct{ days int32 } // 1 + days since 1970-01-01; 0 is no day
+
+// DayOf returns the UTC date of t.
+func DayOf(t time.Time) Day {
+	s := t.Unix()
+	d := s / 86400
+	if s%86400 < 0 {
+		d--
+	}
+	return Day{int32(d) + 1}
+}
+
+// ParseDay reads "2006-01-02".
+func ParseDay(s string) (Day, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return Day{}, fmt.Errorf("%q is not a date as 2006-01-02", s)
+	}
+	return DayOf(t), nil
+}
+
+// IsZero tells whether d is no day.
+func (d Day) IsZero() bool { return d == Day{} }
+
+// Start is the first instant of the day, End the first instant after it.
+func (d Day) Start() time.Time { return time.Unix(int64(d.days-1)*86400, 0).UTC() }
+
+// End is the first instant of the following day.
+func (d Day) End() time.Time { return d.Add(1).Start() }
+
+// Add returns the day n days later.
+func (d Day) Add(n int) Day { return Day{d.days + int32(n)} }
+
+// Before tells whether d is earlier than e.
+func (d Day) Before(e Day) bool { return d.days < e.days }
+
+// String gives "2006-01-02".
+func (d Day) String() string { return d.Start().Format(time.DateOnly) }
+
+// OldestKept is the oldest day that is searchable at the instant now.
+func OldestKept(now time.Time) Day { return DayOf(now).Add(1 - KeepDays) }

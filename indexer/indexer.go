@@ -1,0 +1,181 @@
+// Package indexer takes actions from the stream into the store: it judges each,
+// writes them in batches, acknowledges what is durable, and makes dead letters
+// of what can never be indexed. It never searches, and it knows neither engine.
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"actionlog"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	maxBatch      = 8192
+	maxBatchBytes = 16 << 20
+	// linger is how long a batch waits for more once the stream has paused.
+	linger = 5 * time.Millisecond
+	// finishWithin is how long the batch in hand may take after the stop.
+	finishWithin = 5 * time.Second
+	// keepAlive is how often a batch in hand tells the stream that it is worked on.
+	keepAlive = 4 * time.Second
+	minRetry  = 250 * time.Millisecond
+	maxRetry  = 30 * time.Second
+)
+
+// Indexer takes actions from a consumer into a store. All fields but Log and
+// Now are required.
+type Indexer struct {
+	Consumer    jetstream.Consumer
+	Incarnation string // of the stream, for positions
+	Writer      actionlog.Writer
+	Dead        actionlog.DeadLetters
+	Scrubber    *actionlog.Scrubber
+	Metrics     *Metrics
+	Log         *slog.Logger     // default slog.Default
+	Now         func() time.Time // default time.Now
+}
+
+// Run indexes until ctx is done; the batch in hand is then finished. It returns
+// an error only when the consumer cannot be used at all.
+func (x *Indexer) Run(ctx context.Context) error {
+	if x.Log == nil {
+		x.Log = slog.Default()
+	}
+	if x.Now == nil {
+		x.Now = time.Now
+	}
+	messages, err := x.Consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(2*maxBatch, 2*maxBatchBytes), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(5*time.Second))
+	if err != nil {
+		return fmt.Errorf("indexer: %w", err)
+	}
+	defer messages.Stop()
+	incoming := make(chan jetstream.Msg)
+	go receive(ctx, messages, incoming, x.Log)
+	ready := make(chan []entry, 1)
+	go x.collect(ctx, incoming, ready)
+	for batch := range ready {
+		finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })
+		x.settle(finish, batch)
+		stop()
+		cancel()
+	}
+	return nil
+}
+
+// receive hands messages on until ctx is done.
+func receive(ctx context.Context, messages jetstream.MessagesContext, to chan<- jetstream.Msg, log *slog.Logger) {
+	defer close(to)
+	stop := context.AfterFunc(ctx, messages.Stop)
+	defer stop()
+	for ctx.Err() == nil {
+		m, err := messages.Next()
+		switch {
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
+			return
+		case err != nil:
+			log.Warn("indexer: waiting for the stream", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+			continue
+		}
+		select {
+		case to <- m:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// collect judges messages and puts them into batches: what is there, and no
+// more than a batch may hold.
+func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to chan<- []entry) {
+	defer close(to)
+	for {
+		m, ok := <-from
+		if !ok {
+			return
+		}
+		batch, size := []entry{x.judge(m)}, len(m.Data())
+		pause := time.NewTimer(linger)
+	fill:
+		for len(batch) < maxBatch && size < maxBatchBytes {
+			select {
+			case m, ok := <-from:
+				if !ok {
+					break fill
+				}
+				batch = append(batch, x.judge(m))
+				size += len(m.Data())
+			case <-pause.C:
+				break fill
+			}
+		}
+		pause.Stop()
+		select {
+		case to <- batch:
+		case <-ctx.Done():
+			return // unacknowledged: delivered again
+		}
+	}
+}
+
+// entry is a message and what was decided about it.
+type entry struct {
+	msg  jetstream.Msg
+	item actionlog.Item
+	dead *actionlog.DeadLetter // set: a dead letter
+	old  bool                  // older than is kept
+}
+
+// judge decides what a message is.
+func (x *Indexer) judge(m jetstream.Msg) entry {
+	e := entry{msg: m}
+	position, received := actionlog.Position{}, x.Now()
+	if meta, err := m.Metadata(); err == nil {
+		position = actionlog.Position{Stream: x.Incarnation, Sequence: meta.Sequence.Stream}
+		received = meta.Timestamp.UTC()
+	}
+	item, reason, err := x.check(m)
+	if err != nil {
+		institution, _, _ := actionlog.ParseSubject(m.Subject())
+		e.dead = &actionlog.DeadLetter{Position: position, ReceivedAt: received, Institution: institution,
+			Reason: reason, Detail: err.Error(), Subject: m.Subject(), Document: x.Scrubber.Bytes(m.Data())}
+		var invalid *actionlog.InvalidError
+		if errors.As(err, &invalid) {
+			e.dead.Field, e.dead.Detail = invalid.Field, invalid.Reason
+		}
+		return e
+	}
+	item.Position, item.ReceivedAt = position, received
+	e.item = item
+	e.old = item.Day().Before(actionlog.OldestKept(x.Now()))
+	return e
+}
+
+// check judges a document; reason is that of the dead letter.
+func (x *Indexer) check(m jetstream.Msg) (item actionlog.Item, reason string, err error) {
+	item, err = actionlog.Parse(m.Data(), x.Scrubber)
+	if err != nil {
+		return item, actionlog.DeadInvalid, err
+	}
+	institution, category, ok := actionlog.ParseSubject(m.Subject())
+	if !ok || institution != item.Institution {
+		return item, actionlog.DeadSubject, actionlog.Invalidf("/institution/id", "is not the institution of the subject %s", m.Subject())
+	}
+	if category != item.Action.Category {
+		return item, actionlog.DeadSubject, actionlog.Invalidf("/category", "is not the category of the subject %s", m.Subject())
+	}
+	if err := actionlog.CheckTime(item.OccurredAt, x.Now()); err != nil {
+		return item, actionlog.DeadFuture, err
+	}
+	return item, "", nil
+}

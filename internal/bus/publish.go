@@ -1,0 +1,170 @@
+package bus
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"actionlog"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+)
+
+const (
+	// maxBatch is the server's limit of messages in an atomic batch.
+	maxBatch = 1000
+	// maxBatchBytes bounds what a batch holds in the server's memory.
+	maxBatchBytes = 8 << 20
+	// publishTimeout is how long an acknowledgement may take.
+	publishTimeout = 30 * time.Second
+)
+
+// Publisher is an actionlog.Publisher on the stream.
+type Publisher struct {
+	js     jetstream.JetStream
+	stream string // incarnation; "" where it is not known
+	own    *nats.Conn
+}
+
+var _ actionlog.Publisher = (*Publisher)(nil)
+
+// Publisher returns a publisher on this connection.
+func (b *Bus) Publisher(ctx context.Context) (*Publisher, error) {
+	stream, err := b.Incarnation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{js: b.JS, stream: stream}, nil
+}
+
+// DialPublisher connects as a user that may publish and nothing else, and
+// reconnects for ever. Receipts then hold sequences without an incarnation.
+func DialPublisher(o DialOptions) (*Publisher, error) {
+	if o.User == "" {
+		o.User = PublisherUser
+	}
+	nc, err := o.connect()
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	return &Publisher{js: js, own: nc}, nil
+}
+
+// Close ends the connection of DialPublisher.
+func (p *Publisher) Close() {
+	if p.own != nil {
+		p.own.Close()
+	}
+}
+
+// messageID lets the stream recognise the same content of the same action, and
+// keeps a collision or another institution's id apart.
+func messageID(s *actionlog.Submission) string {
+	return s.Institution + "/" + s.ID + "/" + hex.EncodeToString(s.Digest[:16])
+}
+
+func message(s *actionlog.Submission) *nats.Msg {
+	m := nats.NewMsg(actionlog.Subject(s.Institution, s.Category))
+	m.Header.Set(nats.MsgIdHdr, messageID(s))
+	m.Data = s.Document
+	return m
+}
+
+// Publish implements actionlog.Publisher: one sync for up to 1,000 documents,
+// by atomic batches. A batch that the server refuses as a whole, because of a
+// duplicate say, is published singly, and each document judged by itself.
+func (p *Publisher) Publish(ctx context.Context, submissions []actionlog.Submission) []actionlog.Receipt {
+	receipts := make([]actionlog.Receipt, len(submissions))
+	for start := 0; start < len(submissions); {
+		end, size := start, 0
+		for end < len(submissions) && end-start < maxBatch && (end == start || size+len(submissions[end].Document) <= maxBatchBytes) {
+			size += len(submissions[end].Document)
+			end++
+		}
+		part, into := submissions[start:end], receipts[start:end]
+		if len(part) == 1 || !p.atomic(ctx, part, into) {
+			p.single(ctx, part, into)
+		}
+		start = end
+	}
+	return receipts
+}
+
+// atomic publishes a batch as a whole; false means that none of it was taken,
+// or that nothing is known of it.
+func (p *Publisher) atomic(ctx context.Context, part []actionlog.Submission, into []actionlog.Receipt) bool {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	batch, err := jetstreamext.NewBatchPublisher(p.js)
+	if err != nil {
+		return false
+	}
+	last := len(part) - 1
+	for i := range part[:last] {
+		if err := batch.AddMsg(message(&part[i])); err != nil {
+			return false
+		}
+	}
+	ack, err := batch.CommitMsg(ctx, message(&part[last]))
+	if err != nil || ack.BatchSize != uint64(len(part)) {
+		return false
+	}
+	first := ack.Sequence - uint64(last) // the sequences of a batch are consecutive
+	for i := range into {
+		into[i] = actionlog.Receipt{Position: actionlog.Position{Stream: p.stream, Sequence: first + uint64(i)}}
+	}
+	return true
+}
+
+// single publishes one by one, without waiting for each.
+func (p *Publisher) single(ctx context.Context, part []actionlog.Submission, into []actionlog.Receipt) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	for start := 0; start < len(part); start += 256 { // bounded in flight
+		end := min(start+256, len(part))
+		futures := make([]jetstream.PubAckFuture, end-start)
+		for i := range futures {
+			f, err := p.js.PublishMsgAsync(message(&part[start+i]), jetstream.WithRetryAttempts(0))
+			if err != nil {
+				into[start+i].Err = refusal(err)
+			}
+			futures[i] = f
+		}
+		for i, f := range futures {
+			if f != nil {
+				into[start+i] = p.receipt(ctx, f)
+			}
+		}
+	}
+}
+
+func (p *Publisher) receipt(ctx context.Context, f jetstream.PubAckFuture) actionlog.Receipt {
+	select {
+	case ack := <-f.Ok():
+		return actionlog.Receipt{Position: actionlog.Position{Stream: p.stream, Sequence: ack.Sequence}, Duplicate: ack.Duplicate}
+	case err := <-f.Err():
+		return actionlog.Receipt{Err: refusal(err)}
+	case <-ctx.Done():
+		return actionlog.Receipt{Err: refusal(ctx.Err())}
+	}
+}
+
+// refusal tells what can never be published from what can be tried again.
+func refusal(err error) error {
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload):
+		return actionlog.Invalidf("", "is too large to be published")
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrPermissionViolation):
+		return fmt.Errorf("publish: %w", err)
+	}
+	return fmt.Errorf("publish: %w: %w", actionlog.ErrUnavailable, err)
+}

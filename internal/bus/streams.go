@@ -1,0 +1,147 @@
+package bus
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"actionlog"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Names of streams and consumers.
+const (
+	StreamActions = "ACTIONS"
+	StreamDead    = "DEAD"
+	Indexer       = "indexer"
+)
+
+// Consumers are the durable consumers of StreamActions. Nothing leaves the
+// stream before all of them have acknowledged it.
+var consumers = [...]string{Indexer}
+
+// incarnationKey is the stream's metadata that names its incarnation.
+const incarnationKey = "actionlog_incarnation"
+
+// AckWait is after what time an unacknowledged message is delivered again.
+const AckWait = 15 * time.Second
+
+// ensure makes the streams and consumers, or brings their limits up to date.
+//
+// The stream keeps messages until they are trimmed (limits retention), rather
+// than while a consumer has an interest in them: with interest retention a
+// message that arrives before a consumer is made, or after one was deleted by
+// mistake, is deleted at once although it was acknowledged to its publisher.
+func (b *Bus) ensure(ctx context.Context) error {
+	config := jetstream.StreamConfig{
+		Name: StreamActions, Subjects: []string{actionlog.SubjectPrefix + ".*.*"}, Storage: jetstream.FileStorage,
+		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: b.max, MaxMsgs: -1, MaxAge: 0,
+		Duplicates: 2 * time.Minute, AllowAtomicPublish: true, AllowDirect: true,
+		Metadata: map[string]string{incarnationKey: strings.ToLower(rand.Text()[:8])},
+	}
+	if s, err := b.JS.Stream(ctx, StreamActions); err == nil {
+		if known := s.CachedInfo().Config.Metadata[incarnationKey]; known != "" {
+			config.Metadata = s.CachedInfo().Config.Metadata
+		}
+		config.Replicas = s.CachedInfo().Config.Replicas
+	}
+	if _, err := b.JS.CreateOrUpdateStream(ctx, config); err != nil {
+		return fmt.Errorf("stream %s: %w", StreamActions, err)
+	}
+	dead := jetstream.StreamConfig{
+		Name: StreamDead, Subjects: []string{"dead.*.*.*.*"}, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
+		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxBytes: b.max,
+	}
+	if _, err := b.JS.CreateOrUpdateStream(ctx, dead); err != nil {
+		return fmt.Errorf("stream %s: %w", StreamDead, err)
+	}
+	for _, name := range consumers {
+		_, err := b.JS.CreateOrUpdateConsumer(ctx, StreamActions, jetstream.ConsumerConfig{
+			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
+			AckWait: AckWait, MaxDeliver: -1, MaxAckPending: 50_000, FilterSubject: actionlog.SubjectPrefix + ".>",
+		})
+		if err != nil {
+			return fmt.Errorf("consumer %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Incarnation is the stream part of every position of this stream.
+func (b *Bus) Incarnation(ctx context.Context) (string, error) {
+	s, err := b.JS.Stream(ctx, StreamActions)
+	if err != nil {
+		return "", fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+	}
+	return s.CachedInfo().Config.Metadata[incarnationKey], nil
+}
+
+// Consumer returns a durable consumer of the stream.
+func (b *Bus) Consumer(ctx context.Context, name string) (jetstream.Consumer, error) {
+	c, err := b.JS.Consumer(ctx, StreamActions, name)
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s: %w: %w", name, actionlog.ErrUnavailable, err)
+	}
+	return c, nil
+}
+
+// Fill returns how many bytes the stream holds and how many it may.
+func (b *Bus) Fill(ctx context.Context) (used, max int64, err error) {
+	s, err := b.JS.Stream(ctx, StreamActions)
+	if err != nil {
+		return 0, 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+	}
+	info := s.CachedInfo()
+	return int64(info.State.Bytes), info.Config.MaxBytes, nil
+}
+
+// TrimOnce purges what all durable consumers have acknowledged.
+func (b *Bus) TrimOnce(ctx context.Context) error {
+	s, err := b.JS.Stream(ctx, StreamActions)
+	if err != nil {
+		return fmt.Errorf("trim: %w", err)
+	}
+	floor := s.CachedInfo().State.LastSeq
+	for _, name := range consumers {
+		c, err := b.JS.Consumer(ctx, StreamActions, name)
+		if err != nil {
+			return fmt.Errorf("trim: consumer %s: %w", name, err)
+		}
+		floor = min(floor, c.CachedInfo().AckFloor.Stream)
+	}
+	if floor < s.CachedInfo().State.FirstSeq {
+		return nil
+	}
+	if err := s.Purge(ctx, jetstream.WithPurgeSequence(floor+1)); err != nil {
+		return fmt.Errorf("trim: %w", err)
+	}
+	return nil
+}
+
+// Trim trims every interval until ctx is done, and warns when the stream fills
+// up: at 70 and at 85 % of its limit.
+func (b *Bus) Trim(ctx context.Context, interval time.Duration) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := b.TrimOnce(ctx); err != nil && ctx.Err() == nil {
+			b.log.Warn("the stream was not trimmed", "error", err)
+		}
+		used, max, err := b.Fill(ctx)
+		switch {
+		case err != nil:
+		case used*100 >= max*85:
+			b.log.Error("the stream is 85 % full; publishing will be refused at 100 %", "bytes", used, "limit", max)
+		case used*100 >= max*70:
+			b.log.Warn("the stream is 70 % full", "bytes", used, "limit", max)
+		}
+	}
+}

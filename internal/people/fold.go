@@ -1,0 +1,90 @@
+// Package people matches names and titles: it folds text, cuts it into words,
+// and (from a later version on) scores how near two names are. Pure functions
+// only; it reads and writes nothing and knows no engine.
+package people
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// letters that Unicode does not decompose although people type them without.
+var letters = strings.NewReplacer("ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "æ", "ae", "œ", "oe", "ı", "i", "ħ", "h")
+
+// Fold returns text as it is compared: case folded, compatibility forms
+// unified (NFKD), diacritics removed. "Łukasz ÅNGSTRÖM" is "lukasz angstrom".
+func Fold(text string) string {
+	if isFoldedASCII(text) {
+		return text
+	}
+	s := cases.Fold().String(norm.NFKD.String(text))
+	var b strings.Builder
+	b.Grow(len(s))
+	for _, r := range norm.NFKD.String(s) {
+		if !unicode.Is(unicode.Mn, r) {
+			b.WriteRune(r)
+		}
+	}
+	return letters.Replace(b.String())
+}
+
+// Words cuts text into folded words: maximal runs of letters, digits and
+// marks. An apostrophe cuts like any other sign. The same function cuts what is
+// indexed and what is searched. Words longer than MaxWordBytes are cut there.
+func Words(text string) []string { return AppendWords(nil, text) }
+
+// MaxWordBytes is where a longer word is cut off, in bytes of UTF-8.
+const MaxWordBytes = 128
+
+// AppendWords appends the words of text to dst; see Words.
+func AppendWords(dst []string, text string) []string {
+	folded := Fold(text)
+	start := -1
+	for i, r := range folded {
+		if isWordRune(r) {
+			if start < 0 {
+				start = i
+			}
+			continue
+		}
+		if start >= 0 {
+			dst = append(dst, clip(folded[start:i]))
+			start = -1
+		}
+	}
+	if start >= 0 {
+		dst = append(dst, clip(folded[start:]))
+	}
+	return dst
+}
+
+func isWordRune(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z'
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
+
+func clip(word string) string {
+	if len(word) <= MaxWordBytes {
+		return word
+	}
+	end := MaxWordBytes
+	for !utf8.RuneStart(word[end]) {
+		end--
+	}
+	return word[:end]
+}
+
+func isFoldedASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf || 'A' <= s[i] && s[i] <= 'Z' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,177 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"actionlog"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// day is a day's file and its open connections.
+type day struct {
+	date actionlog.Day
+	path string
+
+	write    sync.Mutex // held by who writes
+	writer   *sqlite.Conn
+	terms    *terms
+	lastUsed time.Time
+
+	mu      sync.Mutex
+	gone    bool // dropped or set aside: no connection is made any more
+	readers []*reader
+}
+
+type reader struct {
+	conn     *sqlite.Conn
+	lastUsed time.Time
+}
+
+// read runs f with a connection of the day. Errors are translated: damage sets
+// the day aside, and all are ErrUnavailable.
+func (s *Store) read(ctx context.Context, d *day, f func(c *sqlite.Conn) error) error {
+	c, err := d.reader()
+	if err == nil && c == nil {
+		return nil // dropped meanwhile, or nothing written yet
+	}
+	if err == nil {
+		c.SetInterrupt(ctx.Done())
+		err = f(c)
+		c.SetInterrupt(nil)
+		d.release(c)
+	}
+	return s.judge(ctx, d, err)
+}
+
+// judge translates an error of SQLite.
+func (s *Store) judge(ctx context.Context, d *day, err error) error {
+	switch code := sqlite.ErrCode(err).ToPrimary(); {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("day %s: %w", d.date, ctx.Err())
+	case code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errBlock):
+		s.setAside(d, err)
+		return fmt.Errorf("%w (%v)", damageError(d.date), err)
+	default:
+		return fmt.Errorf("day %s: %w: %w", d.date, actionlog.ErrUnavailable, err)
+	}
+}
+
+// setAside renames a damaged day's files, so that everything else goes on.
+func (s *Store) setAside(d *day, cause error) {
+	s.mu.Lock()
+	if s.days[d.date] != d {
+		s.mu.Unlock()
+		return
+	}
+	delete(s.days, d.date)
+	mark := fmt.Sprintf("%s%d", damagedMark, s.now().Unix())
+	s.damaged[d.date] = "set aside as " + filepath.Base(d.path) + mark + ": " + cause.Error()
+	s.mu.Unlock()
+	s.log.Error("a day's file is damaged and set aside", "day", d.date, "file", d.path+mark, "error", cause)
+	_ = d.close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(d.path+suffix, d.path+mark+suffix); err != nil && !os.IsNotExist(err) {
+			s.log.Error("setting aside", "file", d.path+suffix, "error", err)
+		}
+	}
+}
+
+func (d *day) reader() (*sqlite.Conn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone {
+		return nil, nil
+	}
+	if n := len(d.readers); n > 0 {
+		r := d.readers[n-1]
+		d.readers = d.readers[:n-1]
+		return r.conn, nil
+	}
+	if _, err := os.Stat(d.path); os.IsNotExist(err) {
+		return nil, nil
+	}
+	c, err := open(d.path, "", false, readerCacheKiB)
+	if errors.Is(err, errEmpty) {
+		return nil, nil
+	}
+	return c, err
+}
+
+func (d *day) release(c *sqlite.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone || len(d.readers) >= maxIdleReaders {
+		_ = c.Close()
+		return
+	}
+	d.readers = append(d.readers, &reader{c, time.Now()})
+}
+
+// close closes the day for good.
+func (d *day) close() error {
+	d.mu.Lock()
+	d.gone = true
+	var errs []error
+	for _, r := range d.readers {
+		errs = append(errs, r.conn.Close())
+	}
+	d.readers = nil
+	d.mu.Unlock()
+	d.write.Lock()
+	defer d.write.Unlock()
+	return errors.Join(append(errs, d.closeWriter())...)
+}
+
+func (d *day) closeWriter() error {
+	if d.writer == nil {
+		return nil
+	}
+	err := d.writer.Close()
+	d.writer, d.terms = nil, nil
+	return err
+}
+
+// closeIdle closes connections that nobody used for a while.
+func (s *Store) closeIdle() {
+	tick := time.NewTicker(idleAfter / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stopJanitor:
+			return
+		case <-tick.C:
+		}
+		limit := time.Now().Add(-idleAfter)
+		for _, d := range s.allDays() {
+			d.closeIdle(limit)
+		}
+	}
+}
+
+func (d *day) closeIdle(limit time.Time) {
+	d.mu.Lock()
+	d.readers = slices.DeleteFunc(d.readers, func(r *reader) bool {
+		old := r.lastUsed.Before(limit)
+		if old {
+			_ = r.conn.Close()
+		}
+		return old
+	})
+	d.mu.Unlock()
+	if d.write.TryLock() {
+		if d.lastUsed.Before(limit) {
+			_ = d.closeWriter()
+		}
+		d.write.Unlock()
+	}
+}

@@ -1,0 +1,229 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"actionlog"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// eachDay runs f on every day that the query covers, with its match.
+func (s *Store) eachDay(ctx context.Context, q *actionlog.Query, f func(c *sqlite.Conn, d actionlog.Day, m match) (goOn bool, err error)) error {
+	if err := check(q); err != nil {
+		return err
+	}
+	days, _, err := s.within(q)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(days)
+	for _, d := range days {
+		goOn := true
+		err := s.read(ctx, d, func(c *sqlite.Conn) (err error) {
+			end := sqlitex.Transaction(c)
+			defer end(&err)
+			m, ok, err := matchOf(c, q, d.date)
+			if err == nil && ok {
+				goOn, err = f(c, d.date, m)
+			}
+			return err
+		})
+		if err != nil || !goOn {
+			return err
+		}
+	}
+	return nil
+}
+
+// Count implements actionlog.Searcher.
+func (s *Store) Count(ctx context.Context, q actionlog.Query, max int64) (n int64, exact bool, err error) {
+	err = s.eachDay(ctx, &q, func(c *sqlite.Conn, _ actionlog.Day, m match) (bool, error) {
+		limit := int64(-1)
+		if max > 0 {
+			limit = max + 1 - n
+		}
+		k, err := countRows(c, m, limit)
+		n += k
+		return max == 0 || n <= max, err
+	})
+	if max > 0 && n > max {
+		return max, false, err
+	}
+	return n, true, err
+}
+
+func countRows(c *sqlite.Conn, m match, limit int64) (int64, error) {
+	stmt := c.Prep("SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)")
+	stmt.BindText(1, m.expression)
+	stmt.BindInt64(2, m.low)
+	stmt.BindInt64(3, m.high)
+	stmt.BindInt64(4, limit)
+	return sqlitex.ResultInt64(stmt)
+}
+
+// Histogram implements actionlog.Searcher.
+func (s *Store) Histogram(ctx context.Context, q actionlog.Query, edges []time.Time, by actionlog.Field) ([]actionlog.Bucket, error) {
+	if len(edges) < 2 || !slices.IsSortedFunc(edges, time.Time.Compare) {
+		return nil, actionlog.Invalidf("edges", "are not two or more ascending times")
+	}
+	column := -1
+	if by != "" {
+		if column = columnOf(by); column < 0 || !splittable[by] {
+			return nil, actionlog.Invalidf("by", "%q is not a field that a histogram can be split by", by)
+		}
+	}
+	buckets := make([]actionlog.Bucket, len(edges)-1)
+	for i := range buckets {
+		buckets[i] = actionlog.Bucket{From: edges[i], To: edges[i+1]}
+		if by != "" {
+			buckets[i].By = map[string]int64{}
+		}
+	}
+	err := s.eachDay(ctx, &q, func(c *sqlite.Conn, d actionlog.Day, m match) (bool, error) {
+		for i := range buckets {
+			b := &buckets[i]
+			if !b.From.Before(d.End()) || !b.To.After(d.Start()) {
+				continue
+			}
+			part := m
+			part.low = max(m.low, bound(b.From, d, 0))
+			part.high = min(m.high, bound(b.To, d, allRows)-1)
+			if err := addTo(c, part, column, b); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return buckets, nil
+}
+
+var splittable = map[actionlog.Field]bool{actionlog.FieldCategory: true, actionlog.FieldOutcome: true,
+	actionlog.FieldActorKind: true, actionlog.FieldChannel: true}
+
+func addTo(c *sqlite.Conn, m match, column int, b *actionlog.Bucket) error {
+	if m.low > m.high {
+		return nil
+	}
+	if column < 0 {
+		n, err := countRows(c, m, -1)
+		b.Count += n
+		return err
+	}
+	return groups(c, m, termColumns[column].name, func(g grouped) error {
+		b.Count += g.count
+		b.By[g.term.value] += g.count
+		return nil
+	})
+}
+
+// grouped is how many rows have a term.
+type grouped struct {
+	term  term
+	staff bool
+	count int64
+}
+
+// groups counts the rows of a match by a column's term.
+func groups(c *sqlite.Conn, m match, column string, each func(grouped) error) error {
+	return sqlitex.Execute(c, strings.ReplaceAll(`SELECT coalesce(t.value, ''), coalesce(t.label, ''), g.staff, g.k FROM
+		(SELECT a.COLUMN AS no, a.staff AS staff, count(*) AS k FROM words w JOIN action a ON a.n = w.rowid
+		 WHERE w.words MATCH ? AND w.rowid BETWEEN ? AND ? GROUP BY a.COLUMN, a.staff) g LEFT JOIN term t ON t.no = g.no`, "COLUMN", column),
+		&sqlitex.ExecOptions{
+			Args: []any{m.expression, m.low, m.high},
+			ResultFunc: func(stmt *sqlite.Stmt) error {
+				return each(grouped{term{stmt.ColumnText(0), stmt.ColumnText(1)}, stmt.ColumnBool(2), stmt.ColumnInt64(3)})
+			},
+		})
+}
+
+// Facet implements actionlog.Searcher. The counts of all days are summed in a
+// temporary table, which SQLite keeps in bounded memory and on disk.
+func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Field, limit int) (actionlog.Facet, error) {
+	column := columnOf(field)
+	if column < 0 {
+		return actionlog.Facet{}, actionlog.Invalidf("field", "%q is not a field that values can be counted of", field)
+	}
+	if limit < 1 {
+		return actionlog.Facet{}, actionlog.Invalidf("limit", "is not positive")
+	}
+	sums, err := newSums()
+	if err != nil {
+		return actionlog.Facet{}, err
+	}
+	defer sums.close()
+	mergeStaff := field == actionlog.FieldActor && q.Staff != actionlog.StaffShown
+	err = s.eachDay(ctx, &q, func(c *sqlite.Conn, _ actionlog.Day, m match) (bool, error) {
+		return true, groups(c, m, termColumns[column].name, func(g grouped) error {
+			if mergeStaff && g.staff {
+				g.term = term{}
+			}
+			g.staff = mergeStaff && g.staff
+			return sums.add(g)
+		})
+	})
+	if err != nil {
+		return actionlog.Facet{}, err
+	}
+	return sums.facet(limit)
+}
+
+// sums adds up counts by term; the label that comes first stays, and days come
+// newest first.
+type sums struct{ conn *sqlite.Conn }
+
+func newSums() (*sums, error) {
+	c, err := sqlite.OpenConn("", sqlite.OpenReadWrite|sqlite.OpenCreate)
+	if err != nil {
+		return nil, err
+	}
+	for _, sql := range []string{"PRAGMA cache_size=-4000", "PRAGMA synchronous=OFF", "PRAGMA journal_mode=OFF",
+		"CREATE TABLE sum (value TEXT, staff INTEGER, label TEXT, k INTEGER, PRIMARY KEY (value, staff)) WITHOUT ROWID"} {
+		if err := sqlitex.ExecuteTransient(c, sql, nil); err != nil {
+			_ = c.Close()
+			return nil, err
+		}
+	}
+	return &sums{c}, nil
+}
+
+func (s *sums) close() { _ = s.conn.Close() }
+
+func (s *sums) add(g grouped) error {
+	stmt := s.conn.Prep(`INSERT INTO sum VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET k = k + excluded.k,
+		label = CASE WHEN label = '' THEN excluded.label ELSE label END`)
+	stmt.BindText(1, g.term.value)
+	stmt.BindBool(2, g.staff)
+	stmt.BindText(3, g.term.label)
+	stmt.BindInt64(4, g.count)
+	return run(stmt)
+}
+
+func (s *sums) facet(limit int) (f actionlog.Facet, err error) {
+	total := int64(0)
+	err = sqlitex.Execute(s.conn, "SELECT coalesce(sum(k), 0), coalesce(sum(k) FILTER (WHERE value = '' AND NOT staff), 0) FROM sum", &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			total, f.Missing = stmt.ColumnInt64(0), stmt.ColumnInt64(1)
+			return nil
+		}})
+	if err != nil {
+		return f, err
+	}
+	f.Other = total - f.Missing
+	err = sqlitex.Execute(s.conn, "SELECT value, label, k, staff FROM sum WHERE value <> '' OR staff ORDER BY k DESC, value LIMIT ?", &sqlitex.ExecOptions{
+		Args: []any{limit},
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			v := actionlog.FacetValue{Value: stmt.ColumnText(0), Label: stmt.ColumnText(1), Count: stmt.ColumnInt64(2), Staff: stmt.ColumnBool(3)}
+			f.Values = append(f.Values, v)
+			f.Other -= v.Count
+			return nil
+		}})
+	return f, err
+}

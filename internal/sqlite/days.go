@@ -1,0 +1,279 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"actionlog"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+const (
+	maxWriters     = 96               // days that may be open for writing at once
+	maxIdleReaders = 2                // connections kept per day
+	idleAfter      = 60 * time.Second // unused connections are closed after this
+	writerCacheKiB = 2000
+	readerCacheKiB = 512
+)
+
+// Options of a store; zero values are the defaults named.
+type Options struct {
+	Log *slog.Logger     // default: slog.Default
+	Now func() time.Time // default: time.Now
+}
+
+// Store is an actionlog.Store on a folder.
+type Store struct {
+	dir   string
+	log   *slog.Logger
+	now   func() time.Time
+	codec *codec
+	lock  *os.File
+
+	mu      sync.Mutex
+	days    map[actionlog.Day]*day
+	damaged map[actionlog.Day]string
+	people  *directory
+
+	stopJanitor chan struct{}
+	janitor     sync.WaitGroup
+}
+
+var _ actionlog.Store = (*Store)(nil)
+
+// Open opens the store on dir, which is made if it is not there. A folder that
+// another process has open is refused.
+func Open(ctx context.Context, dir string, o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, log: o.Log, now: o.Now, lock: lock,
+		days: map[actionlog.Day]*day{}, damaged: map[actionlog.Day]string{}, stopJanitor: make(chan struct{})}
+	if s.codec, err = newCodec(); err == nil {
+		err = s.load(ctx)
+	}
+	if err == nil {
+		s.people, err = openDirectory(filepath.Join(dir, "directory.sqlite"))
+	}
+	if err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("store %s: %w", dir, err)
+	}
+	s.janitor.Go(s.closeIdle)
+	return s, nil
+}
+
+const dayPrefix, daySuffix, damagedMark = "actions-", ".sqlite", ".damaged-"
+
+func (s *Store) dayPath(d actionlog.Day) string {
+	return filepath.Join(s.dir, dayPrefix+strings.ReplaceAll(d.String(), "-", ".")+daySuffix)
+}
+
+// load finds the days of the folder and those set aside.
+func (s *Store) load(ctx context.Context) error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(e.Name(), dayPrefix)
+		if !ok {
+			continue
+		}
+		date, rest, ok := strings.Cut(name, daySuffix)
+		d, err := actionlog.ParseDay(strings.ReplaceAll(date, ".", "-"))
+		if !ok || err != nil {
+			continue
+		}
+		switch {
+		case rest == "":
+			s.days[d] = &day{date: d, path: s.dayPath(d)}
+		case strings.HasPrefix(rest, damagedMark) && !strings.HasSuffix(rest, "-wal") && !strings.HasSuffix(rest, "-shm"):
+			s.damaged[d] = "set aside as " + e.Name()
+		}
+	}
+	for _, d := range s.days {
+		if err := s.probe(ctx, d); err != nil {
+			s.log.Error("a day cannot be read", "day", d.date, "error", err)
+		}
+	}
+	return nil
+}
+
+// probe reads a little of a day, so that damage shows at the start.
+func (s *Store) probe(ctx context.Context, d *day) error {
+	return s.read(ctx, d, func(c *sqlite.Conn) error {
+		return sqlitex.Execute(c, "SELECT n FROM action LIMIT 1", nil)
+	})
+}
+
+// Close closes everything. Calls in progress must have ended.
+func (s *Store) Close() error {
+	close(s.stopJanitor)
+	s.janitor.Wait()
+	var errs []error
+	for _, d := range s.allDays() {
+		errs = append(errs, d.close())
+	}
+	errs = append(errs, s.people.close(), s.lock.Close())
+	return errors.Join(errs...)
+}
+
+func (s *Store) allDays() []*day {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*day, 0, len(s.days))
+	for _, d := range s.days {
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b *day) int { return int(a.date.Start().Unix()/86400 - b.date.Start().Unix()/86400) })
+	return all
+}
+
+// within lists the days that a query covers, oldest first. missing are those
+// of them that are set aside.
+func (s *Store) within(q *actionlog.Query) (days []*day, missing []actionlog.Day, err error) {
+	covers := func(d actionlog.Day) bool {
+		return (q.From.IsZero() || q.From.Before(d.End())) && (q.To.IsZero() || d.Start().Before(q.To))
+	}
+	for _, d := range s.allDays() {
+		if covers(d.date) {
+			days = append(days, d)
+		}
+	}
+	s.mu.Lock()
+	for d := range s.damaged {
+		if covers(d) {
+			missing = append(missing, d)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(missing, func(a, b actionlog.Day) int {
+		if a.Before(b) {
+			return -1
+		}
+		return 1
+	})
+	if len(missing) > 0 && !q.MissingDays {
+		return nil, missing, damageError(missing[0])
+	}
+	return days, missing, nil
+}
+
+func damageError(d actionlog.Day) error {
+	return fmt.Errorf("day %s is set aside as damaged: %w", d, actionlog.ErrUnavailable)
+}
+
+// day returns a day, and makes it if create is set; nil where there is none.
+func (s *Store) day(date actionlog.Day, create bool) *day {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.days[date]
+	if d == nil && create {
+		d = &day{date: date, path: s.dayPath(date)}
+		s.days[date] = d
+	}
+	return d
+}
+
+// Days implements actionlog.Keeper.
+func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
+	var infos []actionlog.DayInfo
+	for _, d := range s.allDays() {
+		info := actionlog.DayInfo{Day: d.date, Bytes: fileSize(d.path) + fileSize(d.path+"-wal")}
+		err := s.read(ctx, d, func(c *sqlite.Conn) (err error) {
+			info.Actions, err = sqlitex.ResultInt64(c.Prep("SELECT count(*) FROM action"))
+			return err
+		})
+		if err != nil && !errors.Is(err, actionlog.ErrUnavailable) {
+			return nil, err
+		}
+		if err == nil {
+			infos = append(infos, info)
+		}
+	}
+	s.mu.Lock()
+	for d, why := range s.damaged {
+		infos = append(infos, actionlog.DayInfo{Day: d, Damage: why})
+	}
+	s.mu.Unlock()
+	slices.SortStableFunc(infos, func(a, b actionlog.DayInfo) int { return a.Day.Start().Compare(b.Day.Start()) })
+	return infos, nil
+}
+
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// Drop implements actionlog.Keeper. Files that were set aside stay.
+func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
+	s.mu.Lock()
+	d := s.days[date]
+	delete(s.days, date)
+	s.mu.Unlock()
+	if d != nil {
+		if err := d.close(); err != nil {
+			return fmt.Errorf("drop %s: %w", date, err)
+		}
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(d.path + suffix); err != nil && !os.IsNotExist(err) {
+				return fmt.Errorf("drop %s: %w", date, err)
+			}
+		}
+		if err := syncFolder(s.dir); err != nil {
+			return fmt.Errorf("drop %s: %w", date, err)
+		}
+	}
+	return s.people.drop(ctx, date)
+}
+
+// Damaged says which days are set aside, and why.
+func (s *Store) Damaged() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []string
+	for d, why := range s.damaged {
+		list = append(list, d.String()+" ("+why+")")
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Bytes is the size of all days' files.
+func (s *Store) Bytes() (sum int64) {
+	for _, d := range s.allDays() {
+		sum += fileSize(d.path) + fileSize(d.path+"-wal")
+	}
+	return sum
+}
+
+// Len is the number of days.
+func (s *Store) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.days)
+}

@@ -1,0 +1,268 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"actionlog"
+	"actionlog/internal/people"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+const directorySchema = `
+CREATE TABLE entry (no INTEGER PRIMARY KEY, institution TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+  id TEXT NOT NULL, external TEXT NOT NULL, staff INTEGER NOT NULL, last INTEGER NOT NULL, UNIQUE (institution, kind, key));
+CREATE INDEX entry_id ON entry(institution, kind, id) WHERE id <> '';
+CREATE INDEX entry_external ON entry(institution, kind, external) WHERE external <> '';
+CREATE TABLE spelling (no INTEGER PRIMARY KEY, entry INTEGER NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE (entry, text));
+CREATE TABLE word (institution TEXT, kind TEXT, word TEXT, spelling INTEGER, PRIMARY KEY (institution, kind, word, spelling)) WITHOUT ROWID;
+CREATE INDEX word_spelling ON word(spelling);
+CREATE TABLE email (institution TEXT, kind TEXT, address TEXT, entry INTEGER, domain TEXT, text TEXT, at INTEGER, PRIMARY KEY (institution, kind, address, entry)) WITHOUT ROWID;
+CREATE INDEX email_domain ON email(institution, kind, domain);
+CREATE INDEX email_entry ON email(entry);
+CREATE TABLE seen (day INTEGER, entry INTEGER, PRIMARY KEY (day, entry)) WITHOUT ROWID;
+CREATE INDEX seen_entry ON seen(entry);
+`
+
+// maxKnown bounds what the directory remembers having written.
+const maxKnown = 200_000
+
+// directory is every person, course and class that kept actions name.
+type directory struct {
+	write sync.Mutex
+	conn  *sqlite.Conn
+	known map[known]int64 // the newest time at which this fact was written
+
+	read    sync.Mutex
+	readers *sqlite.Conn
+}
+
+// entryKey identifies an entry.
+type entryKey struct {
+	institution string
+	kind        actionlog.DirectoryKind
+	key         string
+}
+
+// known is a fact: an entry was named so, on that day.
+type known struct {
+	entryKey
+	name, email, id, external string
+	day                       actionlog.Day
+}
+
+func openDirectory(path string) (*directory, error) {
+	c, err := open(path, directorySchema, true, 8000)
+	if err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
+	r, err := open(path, "", false, 4000)
+	if err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("directory: %w", err)
+	}
+	return &directory{conn: c, readers: r, known: map[known]int64{}}, nil
+}
+
+func (d *directory) close() error {
+	d.write.Lock()
+	defer d.write.Unlock()
+	d.read.Lock()
+	defer d.read.Unlock()
+	if err := d.readers.Close(); err != nil {
+		return err
+	}
+	return d.conn.Close()
+}
+
+// naming is a fact to be written, and when it was true.
+type naming struct {
+	known
+	staff bool
+	at    int64 // Unix milliseconds
+}
+
+// learn writes whom and what the items name, in one synced transaction.
+func (d *directory) learn(ctx context.Context, items []actionlog.Item, outcomes []actionlog.Outcome) (err error) {
+	facts := map[known]naming{}
+	for i := range items {
+		if k := outcomes[i].Kind; k == actionlog.OutcomeNew || k == actionlog.OutcomeRepeat {
+			namings(&items[i], func(n naming) {
+				if old, ok := facts[n.known]; !ok || old.at < n.at {
+					n.staff = n.staff || old.staff
+					facts[n.known] = n
+				}
+			})
+		}
+	}
+	d.write.Lock()
+	defer d.write.Unlock()
+	for k, n := range facts {
+		if at, ok := d.known[k]; ok && at >= n.at {
+			delete(facts, k)
+		}
+	}
+	if len(facts) == 0 {
+		return nil
+	}
+	end, err := sqlitex.ImmediateTransaction(d.conn)
+	if err != nil {
+		return err
+	}
+	for _, n := range facts {
+		if err = d.put(n); err != nil {
+			break
+		}
+	}
+	end(&err)
+	if err != nil {
+		return err
+	}
+	if len(d.known)+len(facts) > maxKnown {
+		clear(d.known)
+	}
+	for k, n := range facts {
+		d.known[k] = n.at
+	}
+	return nil
+}
+
+// namings yields whom and what an item names.
+func namings(item *actionlog.Item, yield func(naming)) {
+	a, at := &item.Action, item.OccurredAt.UnixMilli()
+	person := func(p actionlog.Person, staff bool) {
+		if key := people.Key(p); key != "" {
+			yield(naming{known{entryKey{item.Institution, actionlog.DirectoryPeople, key}, p.Name, p.Email, p.ID, p.ExternalID, item.Day()}, staff, at})
+		}
+	}
+	person(a.Actor, a.Actor.Kind == actionlog.KindStaff)
+	if a.OnBehalfOf != nil {
+		person(*a.OnBehalfOf, a.OnBehalfOf.Kind == actionlog.KindStaff)
+	}
+	for _, p := range a.Targets {
+		if p.IsPerson() {
+			person(p, p.Kind == actionlog.KindStaff)
+		}
+	}
+	titled := func(kind actionlog.DirectoryKind, t actionlog.Titled) {
+		if key := people.TitledKey(t); key != "" {
+			yield(naming{known{entryKey{item.Institution, kind, key}, t.Title, "", t.ID, "", item.Day()}, false, at})
+		}
+	}
+	titled(actionlog.DirectoryCourses, a.Course)
+	titled(actionlog.DirectoryClasses, a.Class)
+}
+
+func (d *directory) put(n naming) error {
+	no, err := d.entry(n)
+	if err != nil {
+		return err
+	}
+	if n.name != "" {
+		if err := d.spelling(no, n); err != nil {
+			return err
+		}
+	}
+	if address := people.FoldEmail(n.email); address != "" {
+		stmt := d.conn.Prep(`INSERT INTO email VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+			text = CASE WHEN excluded.at >= at THEN excluded.text ELSE text END, at = max(at, excluded.at)`)
+		stmt.BindText(1, n.institution)
+		stmt.BindText(2, string(n.kind))
+		stmt.BindText(3, address)
+		stmt.BindInt64(4, no)
+		stmt.BindText(5, domainOf(address))
+		stmt.BindText(6, n.email)
+		stmt.BindInt64(7, n.at)
+		if err := run(stmt); err != nil {
+			return err
+		}
+	}
+	stmt := d.conn.Prep("INSERT INTO seen VALUES (?, ?) ON CONFLICT DO NOTHING")
+	stmt.BindInt64(1, n.day.Start().Unix()/86400)
+	stmt.BindInt64(2, no)
+	return run(stmt)
+}
+
+func (d *directory) entry(n naming) (no int64, err error) {
+	stmt := d.conn.Prep(`INSERT INTO entry(institution, kind, key, id, external, staff, last) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET external = CASE WHEN excluded.external <> '' AND (external = '' OR excluded.last >= last) THEN excluded.external ELSE external END,
+		staff = max(staff, excluded.staff), last = max(last, excluded.last) RETURNING no`)
+	defer stmt.Reset()
+	stmt.BindText(1, n.institution)
+	stmt.BindText(2, string(n.kind))
+	stmt.BindText(3, n.key)
+	stmt.BindText(4, n.id)
+	stmt.BindText(5, n.external)
+	stmt.BindBool(6, n.staff)
+	stmt.BindInt64(7, n.at)
+	if _, err := stmt.Step(); err != nil {
+		return 0, err
+	}
+	no = stmt.ColumnInt64(0)
+	_, err = stmt.Step()
+	return no, err
+}
+
+func (d *directory) spelling(entry int64, n naming) error {
+	stmt := d.conn.Prep("INSERT INTO spelling(entry, text, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at) RETURNING no")
+	defer stmt.Reset()
+	stmt.BindInt64(1, entry)
+	stmt.BindText(2, n.name)
+	stmt.BindInt64(3, n.at)
+	if _, err := stmt.Step(); err != nil {
+		return err
+	}
+	no := stmt.ColumnInt64(0)
+	if _, err := stmt.Step(); err != nil {
+		return err
+	}
+	for _, w := range people.Words(n.name) {
+		stmt := d.conn.Prep("INSERT INTO word VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+		stmt.BindText(1, n.institution)
+		stmt.BindText(2, string(n.kind))
+		stmt.BindText(3, w)
+		stmt.BindInt64(4, no)
+		if err := run(stmt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop forgets a day, and the entries that no other day names.
+func (d *directory) drop(_ context.Context, day actionlog.Day) (err error) {
+	d.write.Lock()
+	defer d.write.Unlock()
+	clear(d.known)
+	end, err := sqlitex.ImmediateTransaction(d.conn)
+	if err != nil {
+		return fmt.Errorf("directory: %w: %w", actionlog.ErrUnavailable, err)
+	}
+	for _, sql := range []string{
+		"CREATE TEMP TABLE IF NOT EXISTS gone (no INTEGER PRIMARY KEY)",
+		"DELETE FROM gone",
+		"INSERT INTO gone SELECT entry FROM seen WHERE day = ?1 AND NOT EXISTS (SELECT 1 FROM seen o WHERE o.entry = seen.entry AND o.day <> ?1)",
+		"DELETE FROM seen WHERE day = ?1",
+		"DELETE FROM word WHERE spelling IN (SELECT no FROM spelling WHERE entry IN (SELECT no FROM gone))",
+		"DELETE FROM spelling WHERE entry IN (SELECT no FROM gone)",
+		"DELETE FROM email WHERE entry IN (SELECT no FROM gone)",
+		"DELETE FROM entry WHERE no IN (SELECT no FROM gone)",
+	} {
+		var args []any
+		if strings.Contains(sql, "?1") {
+			args = []any{day.Start().Unix() / 86400}
+		}
+		if err = sqlitex.Execute(d.conn, sql, &sqlitex.ExecOptions{Args: args}); err != nil {
+			break
+		}
+	}
+	end(&err)
+	if err != nil {
+		return fmt.Errorf("directory: drop %s: %w: %w", day, actionlog.ErrUnavailable, err)
+	}
+	return nil
+}

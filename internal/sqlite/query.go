@@ -1,0 +1,254 @@
+package sqlite
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"strings"
+
+	"actionlog"
+)
+
+// matcher turns a query into an FTS5 expression for one day.
+type matcher struct {
+	query actionlog.Query
+	codes []int // the response codes that occur on the day, ascending
+	slots int   // the largest number of targets of an action of the day
+}
+
+// nothing is the expression of a clause that cannot match.
+const nothing = ""
+
+// expression returns the MATCH of the query; ok is false when nothing of the
+// day can match. The institution is part of every expression.
+func (m *matcher) expression() (match string, ok bool) {
+	var b, not strings.Builder
+	b.WriteString(word(hashed(tagInstitution, m.query.Institution)))
+	for _, c := range m.query.Clauses {
+		x := m.clause(c)
+		switch {
+		case x == nothing && !c.Not:
+			return "", false
+		case x == nothing:
+		case c.Not && not.Len() > 0:
+			not.WriteString(" OR " + x)
+		case c.Not:
+			not.WriteString(x)
+		default:
+			b.WriteString(" AND " + x)
+		}
+	}
+	if not.Len() > 0 {
+		return "(" + b.String() + ") NOT (" + not.String() + ")", true
+	}
+	return b.String(), true
+}
+
+// clause is the OR of its values, in parentheses.
+func (m *matcher) clause(c actionlog.Clause) string {
+	var alternatives []string
+	for _, v := range c.Values {
+		alternatives = append(alternatives, m.value(c.Field, v)...)
+	}
+	return group(alternatives, " OR ")
+}
+
+func group(parts []string, by string) string {
+	if len(parts) == 0 {
+		return nothing
+	}
+	return "(" + strings.Join(parts, by) + ")"
+}
+
+// word quotes a word for FTS5.
+func word(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` }
+
+// beginning is the prefix query of a word.
+func beginning(w string) string { return word(w) + "*" }
+
+var textTags = map[actionlog.Field]string{
+	actionlog.FieldID: tagID, actionlog.FieldCategory: tagCategory, actionlog.FieldAction: tagAction,
+	actionlog.FieldOutcome: tagOutcome, actionlog.FieldActorKind: tagActorKind, actionlog.FieldChannel: tagChannel,
+	actionlog.FieldMethod: tagMethod, actionlog.FieldContentType: tagContentType,
+	actionlog.FieldBatch: tagBatch, actionlog.FieldRequestID: tagRequestID,
+}
+
+// value returns the alternatives of one value; none is "matches nothing".
+func (m *matcher) value(f actionlog.Field, v actionlog.Value) []string {
+	switch f {
+	case actionlog.FieldCode:
+		return m.codeRange(v.Min, v.Max)
+	case actionlog.FieldURL:
+		return urlWords(v.Text)
+	case actionlog.FieldAny:
+		return m.anyWords(v.Words)
+	case actionlog.FieldIP:
+		return prefixWords(v.Prefix)
+	case actionlog.FieldActor:
+		return m.person(v.Person, roleActor)
+	case actionlog.FieldOnBehalfOf:
+		return m.person(v.Person, roleOnBehalf)
+	case actionlog.FieldTarget:
+		return m.person(v.Person, roleTarget)
+	case actionlog.FieldPerson:
+		return m.person(v.Person, roleActor, roleOnBehalf, roleTarget)
+	case actionlog.FieldCourse:
+		return titledWords(tagCourse, v.Titled)
+	case actionlog.FieldClass:
+		return titledWords(tagClass, v.Titled)
+	}
+	if tag, ok := textTags[f]; ok && v.Text != "" {
+		return []string{word(hashed(tag, v.Text))}
+	}
+	return nil
+}
+
+// codeRange uses whole hundreds where the range covers them, and otherwise the
+// codes that occur.
+func (m *matcher) codeRange(low, high int) (words []string) {
+	done := map[int]bool{}
+	for _, code := range m.codes {
+		if code < low || code > high {
+			continue
+		}
+		h := floorHundred(code)
+		if low <= h*100 && h*100+99 <= high {
+			if !done[h] {
+				done[h] = true
+				words = append(words, word(hundredToken(code)))
+			}
+			continue
+		}
+		words = append(words, word(codeToken(code)))
+	}
+	return words
+}
+
+func urlWords(text string) (words []string) {
+	if text == "" {
+		return nil
+	}
+	words = append(words, word(hashed(tagURL, text)))
+	switch {
+	case text[0] != '/':
+	case text[len(text)-1] == '/' && strings.Count(text, "/") <= 16:
+		words = append(words, word(hashed(tagDirectory, text)))
+	default:
+		words = append(words, beginning(hexed(tagPath, text)))
+	}
+	return words
+}
+
+func (m *matcher) anyWords(words []string) []string {
+	var all []string
+	for _, w := range words {
+		if m.query.Staff == actionlog.StaffHidden {
+			all = append(all, word(w))
+		} else {
+			all = append(all, "("+word(w)+" OR "+word(tagStaffWord+w)+")")
+		}
+	}
+	return one(group(all, " AND "))
+}
+
+func one(expression string) []string {
+	if expression == nothing {
+		return nil
+	}
+	return []string{expression}
+}
+
+// prefixWords covers a CIDR with words of whole bytes: at most 128.
+func prefixWords(p netip.Prefix) (words []string) {
+	if !p.IsValid() {
+		return nil
+	}
+	p = p.Masked()
+	raw, tag := p.Addr().AsSlice(), ipTag(p.Addr())
+	whole, rest := p.Bits()/8, p.Bits()%8
+	if rest == 0 {
+		return one(word(tag + hex.EncodeToString(raw[:whole])))
+	}
+	for i := range 1 << (8 - rest) {
+		last := raw[whole] + byte(i)
+		words = append(words, word(tag+hex.EncodeToString(append(raw[:whole:whole], last))))
+	}
+	return words
+}
+
+func (m *matcher) person(p actionlog.PersonMatch, roles ...string) (words []string) {
+	if p.Staff {
+		if roles[0] == roleActor {
+			words = append(words, word(hashed(tagActorKind, actionlog.KindStaff)))
+		}
+		return words
+	}
+	for _, role := range roles {
+		found := m.personIn(p, role)
+		if role == roleActor && m.query.Staff == actionlog.StaffHidden && len(found) > 0 {
+			found = one("(" + group(found, " OR ") + " NOT " + word(hashed(tagActorKind, actionlog.KindStaff)) + ")")
+		}
+		words = append(words, found...)
+	}
+	return words
+}
+
+func (m *matcher) personIn(p actionlog.PersonMatch, role string) []string {
+	switch {
+	case p.Key != "":
+		return one(word(hashed(tagPersonKey+role, p.Key)))
+	case p.ID != "":
+		return one(word(hashed(tagPersonID+role, p.ID)))
+	case p.Email != "":
+		return one(word(hexed(tagEmail+role, p.Email)))
+	case p.Prefix != "":
+		return one(beginning(hexed(tagEmail+role, p.Prefix)))
+	case p.Domain != "":
+		return one(word(hashed(tagDomain+role, p.Domain)))
+	}
+	slots := 1
+	if role == roleTarget {
+		slots = m.slots
+	}
+	var words []string
+	for slot := range slots {
+		var all []string
+		for _, w := range p.Words {
+			all = append(all, word(nameToken(role, slot, w)))
+		}
+		words = append(words, one(group(all, " AND "))...)
+	}
+	return words
+}
+
+func titledWords(tag string, t actionlog.TitledMatch) []string {
+	switch {
+	case t.Key != "":
+		return one(word(hashed(tag+partKey, t.Key)))
+	case t.ID != "":
+		return one(word(hashed(tag+partID, t.ID)))
+	}
+	var all []string
+	for _, w := range t.Words {
+		all = append(all, word(tag+partWord+w))
+	}
+	return one(group(all, " AND "))
+}
+
+// check refuses a query that has no institution or asks for what no engine
+// could answer.
+func check(q *actionlog.Query) error {
+	if q.Institution == "" {
+		return actionlog.Invalidf("institution", "is missing")
+	}
+	for _, c := range q.Clauses {
+		if len(c.Values) == 0 {
+			return actionlog.Invalidf(string(c.Field), "has no value")
+		}
+		for _, v := range c.Values {
+			if c.Field == actionlog.FieldURL && len(v.Text) > maxPathBytes && v.Text[0] == '/' {
+				return actionlog.Invalidf(string(c.Field), "is longer than %d bytes", maxPathBytes)
+			}
+		}
+	}
+	return nil
+}

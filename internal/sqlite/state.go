@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"actionlog"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// State is an actionlog.State in one SQLite file.
+type State struct {
+	mu   sync.Mutex
+	conn *sqlite.Conn
+}
+
+var _ actionlog.State = (*State)(nil)
+
+const stateSchema = `CREATE TABLE value (bucket TEXT, key TEXT, revision INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (bucket, key)) WITHOUT ROWID;`
+
+// OpenState opens the file at path, which is made if it is not there.
+func OpenState(path string) (*State, error) {
+	c, err := open(path, stateSchema, true, 500)
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", path, err)
+	}
+	return &State{conn: c}, nil
+}
+
+// Close closes the file.
+func (s *State) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn.Close()
+}
+
+// Get implements actionlog.State.
+func (s *State) Get(_ context.Context, bucket, key string) (value []byte, revision uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = sqlitex.Execute(s.conn, "SELECT data, revision FROM value WHERE bucket = ? AND key = ?", &sqlitex.ExecOptions{
+		Args: []any{bucket, key},
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			value = make([]byte, stmt.ColumnLen(0))
+			stmt.ColumnBytes(0, value)
+			revision = uint64(stmt.ColumnInt64(1))
+			return nil
+		},
+	})
+	if err == nil && revision == 0 {
+		return nil, 0, fmt.Errorf("%s %s: %w", bucket, key, actionlog.ErrNotFound)
+	}
+	return value, revision, s.unavailable(err)
+}
+
+func (s *State) unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
+}
+
+// maxValueBytes is the limit that actionlog.State names.
+const maxValueBytes = 64 << 10
+
+// Put implements actionlog.State.
+func (s *State) Put(_ context.Context, bucket, key string, value []byte, revision uint64) (uint64, error) {
+	if len(value) > maxValueBytes {
+		return 0, actionlog.Invalidf("value", "is longer than %d bytes", maxValueBytes)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sql := "UPDATE value SET data = ?, revision = revision + 1 WHERE bucket = ? AND key = ? AND revision = ?"
+	if revision == 0 {
+		sql = "INSERT INTO value(data, bucket, key, revision) VALUES (?, ?, ?, ? + 1) ON CONFLICT DO NOTHING"
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	err := sqlitex.Execute(s.conn, sql, &sqlitex.ExecOptions{Args: []any{value, bucket, key, int64(revision)}})
+	if err != nil {
+		return 0, s.unavailable(err)
+	}
+	if s.conn.Changes() == 0 {
+		return 0, fmt.Errorf("%s %s: %w", bucket, key, actionlog.ErrConflict)
+	}
+	return revision + 1, nil
+}
+
+// Delete implements actionlog.State.
+func (s *State) Delete(_ context.Context, bucket, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unavailable(sqlitex.Execute(s.conn, "DELETE FROM value WHERE bucket = ? AND key = ?", &sqlitex.ExecOptions{Args: []any{bucket, key}}))
+}
+
+// List implements actionlog.State.
+func (s *State) List(_ context.Context, bucket string) (keys []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = sqlitex.Execute(s.conn, "SELECT key FROM value WHERE bucket = ? ORDER BY key", &sqlitex.ExecOptions{
+		Args: []any{bucket},
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			keys = append(keys, stmt.ColumnText(0))
+			return nil
+		},
+	})
+	return keys, s.unavailable(err)
+}

@@ -1,0 +1,230 @@
+package sqlite
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"actionlog"
+	"actionlog/internal/people"
+)
+
+// Every filterable property of an action is a word in one FTS5 table. Words
+// made here begin with '_', which no word of a text holds; they are lower-case
+// ASCII, because the tokenizer lowers ASCII and leaves the rest alone. Values
+// are hashed to 64 bits where only equality is asked for, and written in
+// hexadecimal where a beginning is.
+const (
+	tagInstitution = "_i"
+	tagCategory    = "_c"
+	tagAction      = "_a"
+	tagOutcome     = "_o"
+	tagActorKind   = "_k"
+	tagChannel     = "_h"
+	tagMethod      = "_m"
+	tagContentType = "_t"
+	tagBatch       = "_b"
+	tagRequestID   = "_q"
+	tagID          = "_x"
+	tagCode        = "_r" // + the code
+	tagHundred     = "_s" // + the code's hundred
+	tagIPv4        = "_4" // + whole bytes of the address
+	tagIPv6        = "_6"
+	tagURL         = "_u" // the whole URL
+	tagDirectory   = "_d" // a beginning of the path that ends in "/"
+	tagPath        = "_p" // the path in hexadecimal
+	tagStaffWord   = "_z" // + a word of StaffText
+	tagCourse      = "_v" // + part
+	tagClass       = "_w"
+	tagPersonKey   = "_e" // + role
+	tagPersonID    = "_g"
+	tagEmail       = "_l" // the address in hexadecimal
+	tagDomain      = "_f"
+	tagName        = "_n" // + role, slot, "_", word
+)
+
+// Roles of a person in an action.
+const (
+	roleActor    = "a"
+	roleOnBehalf = "b"
+	roleTarget   = "t"
+)
+
+// Parts of a course or class.
+const (
+	partKey  = "k"
+	partID   = "i"
+	partWord = "t"
+)
+
+// maxPathBytes is how much of a path can be searched by its beginning; FTS5
+// cuts words at 32 KiB.
+const maxPathBytes = 8000
+
+// hashed is a tag and the hash of a value.
+func hashed(tag, value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return tag + strconv.FormatUint(binary.BigEndian.Uint64(sum[:]), 36)
+}
+
+func hexed(tag, value string) string { return tag + hex.EncodeToString([]byte(value)) }
+
+// tokens collects the distinct words of an action.
+type tokens struct {
+	seen map[string]struct{}
+	text []byte
+}
+
+func newTokens() *tokens { return &tokens{seen: make(map[string]struct{}, 128)} }
+
+func (t *tokens) reset() {
+	clear(t.seen)
+	t.text = t.text[:0]
+}
+
+func (t *tokens) add(word string) {
+	if _, ok := t.seen[word]; ok {
+		return
+	}
+	t.seen[word] = struct{}{}
+	t.text = append(append(t.text, word...), ' ')
+}
+
+func (t *tokens) value(tag, value string) {
+	if value != "" {
+		t.add(hashed(tag, value))
+	}
+}
+
+// of fills in the words of an item.
+func (t *tokens) of(item *actionlog.Item) {
+	t.reset()
+	a := &item.Action
+	t.value(tagInstitution, item.Institution)
+	t.value(tagID, item.ID)
+	t.value(tagCategory, string(a.Category))
+	t.value(tagAction, a.Code)
+	t.value(tagOutcome, a.Outcome)
+	t.value(tagActorKind, a.Actor.Kind)
+	t.value(tagChannel, a.Origin.Channel)
+	t.value(tagMethod, a.Request.Method)
+	t.value(tagContentType, a.Request.MediaType())
+	t.value(tagBatch, a.Trace.BatchID)
+	t.value(tagRequestID, a.Trace.RequestID)
+	if a.Response != nil {
+		t.add(codeToken(*a.Response))
+		t.add(hundredToken(*a.Response))
+	}
+	t.address(a.Origin.IP)
+	t.url(a.Request)
+	t.person(roleActor, 0, a.Actor, true)
+	if a.OnBehalfOf != nil {
+		t.person(roleOnBehalf, 0, *a.OnBehalfOf, true)
+	}
+	for i, p := range a.Targets {
+		t.person(roleTarget, i, p, p.IsPerson())
+	}
+	t.titled(tagCourse, a.Course)
+	t.titled(tagClass, a.Class)
+	var words []string
+	for _, s := range item.Text {
+		words = people.AppendWords(words[:0], s)
+		for _, w := range words {
+			t.add(w)
+		}
+	}
+	for _, s := range item.StaffText {
+		for _, w := range people.Words(s) {
+			t.add(tagStaffWord + w)
+		}
+	}
+}
+
+func codeToken(code int) string {
+	return tagCode + strings.Replace(strconv.Itoa(code), "-", "n", 1)
+}
+
+// hundredToken is for codes 0–99, 100–199, …; negative codes round down.
+func hundredToken(code int) string {
+	return tagHundred + strings.Replace(strconv.Itoa(floorHundred(code)), "-", "n", 1)
+}
+
+func floorHundred(code int) int {
+	if code < 0 {
+		return (code - 99) / 100
+	}
+	return code / 100
+}
+
+func (t *tokens) address(ip netip.Addr) {
+	if !ip.IsValid() {
+		return
+	}
+	tag := ipTag(ip)
+	raw := ip.AsSlice()
+	for n := range len(raw) + 1 {
+		t.add(tag + hex.EncodeToString(raw[:n]))
+	}
+}
+
+func ipTag(ip netip.Addr) string {
+	if ip.Is4() {
+		return tagIPv4
+	}
+	return tagIPv6
+}
+
+func (t *tokens) url(r actionlog.Request) {
+	if r.URL == "" {
+		return
+	}
+	t.value(tagURL, r.URL)
+	path := r.Path()
+	if len(path) > maxPathBytes {
+		path = path[:maxPathBytes]
+	}
+	t.add(hexed(tagPath, path))
+	depth := 0
+	for i := 0; i < len(path) && depth < 16; i++ {
+		if path[i] == '/' {
+			t.value(tagDirectory, path[:i+1])
+			depth++
+		}
+	}
+}
+
+// person adds the words of a person in a role. Several targets of one action
+// have slots of their own for their names, so that the words of a name are
+// looked for in one person.
+func (t *tokens) person(role string, slot int, p actionlog.Person, named bool) {
+	t.value(tagPersonKey+role, people.Key(p))
+	t.value(tagPersonID+role, p.ID)
+	t.value(tagPersonID+role, p.ExternalID)
+	if email := people.FoldEmail(p.Email); email != "" {
+		t.add(hexed(tagEmail+role, email))
+		if i := strings.LastIndexByte(email, '@'); i >= 0 {
+			t.value(tagDomain+role, email[i+1:])
+		}
+	}
+	if !named {
+		return
+	}
+	for _, w := range people.Words(p.Name) {
+		t.add(nameToken(role, slot, w))
+	}
+}
+
+func nameToken(role string, slot int, word string) string {
+	return tagName + role + strconv.Itoa(slot) + "_" + word
+}
+
+func (t *tokens) titled(tag string, v actionlog.Titled) {
+	t.value(tag+partKey, people.TitledKey(v))
+	t.value(tag+partID, v.ID)
+	for _, w := range people.Words(v.Title) {
+		t.add(tag + partWord + w)
+	}
+}

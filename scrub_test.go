@@ -1,0 +1,91 @@
+package actionlog
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestScrubText(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"/v2/x?api_key=abc", "/v2/x?api_key=REDACTED"},
+		{"/v2/x?a=1&API_KEY=abc&b=2#f", "/v2/x?a=1&API_KEY=REDACTED&b=2#f"},
+		{"/v2/x?api-key=abc", "/v2/x?api-key=REDACTED"},
+		{"/v2/x?api%5Fkey=abc", "/v2/x?api%5Fkey=REDACTED"},
+		{"/v2/x?%61pi_key=abc", "/v2/x?%61pi_key=REDACTED"},
+		{"/login?next=https%3A%2F%2Fx%2F%3Fapi_key%3Dabc%26y%3D1", "/login?next=https%3A%2F%2Fx%2F%3Fapi_key%3DREDACTED%26y%3D1"},
+		{"/login?next=%252F%253Ftoken%253Dabc%2526y", "/login?next=%252F%253Ftoken%253DREDACTED%2526y"},
+		{"GET /x?token=a%2Fb%2B&z HTTP/1.1", "GET /x?token=REDACTED&z HTTP/1.1"},
+		{"password=hunter2", "password=REDACTED"},
+		{"user=a&password=hunter2", "user=a&password=REDACTED"},
+		{"https://ann:pw@host/x", "https://REDACTED@host/x"},
+		{"see https://ann@host:80/x, please", "see https://REDACTED@host:80/x, please"},
+		{"Authorization: Bearer abcDEF123.x-y_z", "Authorization: Bearer REDACTED"},
+		{"basic dXNlcjpwYXNz", "basic dXNlcjpwYXNz"},
+		{"Basic dXNlcjpwYXNzd29yZA==", "Basic REDACTED"},
+		{"access_token=", "access_token="},
+		// What is no credential stays.
+		{"/login/token/redirect?stateToken=02.id", "/login/token/redirect?stateToken=02.id"},
+		{"the token was changed", "the token was changed"},
+		{"basic certificates, bearer of news", "basic certificates, bearer of news"},
+		{"mail ann@example.edu: hello", "mail ann@example.edu: hello"},
+		{"12:30 ann@example.edu https://h/a@b", "12:30 ann@example.edu https://h/a@b"},
+		{"100% = all", "100% = all"},
+		{"tokens=3&monkey=4", "tokens=3&monkey=4"},
+	}
+	for _, test := range tests {
+		if got := NewScrubber().Text(test.in); got != test.want {
+			t.Errorf("%q\n got %q\nwant %q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestScrubMoreNames(t *testing.T) {
+	s := NewScrubber("Session-Key")
+	if got := s.Text("/x?session_key=1"); got != "/x?session_key=REDACTED" {
+		t.Error(got)
+	}
+}
+
+func TestScrubDocument(t *testing.T) {
+	doc := with(`"1",`, `"1","request":{"url":"/x?api_key=SECRET1"},"details":{"k":"\/a?token=SECRET2\u0026b=1","password":"SECRET3","https://u:SECRET4@h":1,`+
+		`"token":{"kept":1},"nested":[{"Access-Token":77770005}]},"changes":[{"field":"user.password","before":"SECRET6","after":"SECRET7"},{"field":"title","before":"old","after":"new"}],`)
+	want := with(`"1",`, `"1","request":{"url":"/x?api_key=REDACTED"},"details":{"k":"/a?token=REDACTED&b=1","password":"REDACTED","https://REDACTED@h":1,`+
+		`"token":{"kept":1},"nested":[{"Access-Token":"REDACTED"}]},"changes":[{"field":"user.password","before":"REDACTED","after":"REDACTED"},{"field":"title","before":"old","after":"new"}],`)
+	item := mustParse(t, doc)
+	if string(item.Document) != want {
+		t.Errorf("got  %s\nwant %s", item.Document, want)
+	}
+	if item.Action.Request.URL != "/x?api_key=REDACTED" {
+		t.Errorf("extracted %q", item.Action.Request.URL)
+	}
+	if all := strings.Join(item.Text, "\n"); strings.Contains(all, "SECRET") {
+		t.Errorf("text: %s", all)
+	}
+}
+
+func TestScrubBytes(t *testing.T) {
+	for _, raw := range []string{
+		`{"password":"SECRET`, `{"password": "SECRET", "x":`, `{"u":"/a?api_key=SECRET&b`, "\xff?token=SECRET&", `{"u":"https:\/\/a:SECRET@h\/`,
+		`{"u":"?a=1\u0026token=SECRET"`, `{"token":"SECRET"}`, `Bearer SECRET1234567`, `[{"api_key":"a\"SECRET"}`,
+	} {
+		if got := string(NewScrubber().Bytes([]byte(raw))); strings.Contains(got, "SECRET") {
+			t.Errorf("%q became %q", raw, got)
+		}
+	}
+}
+
+func FuzzScrub(f *testing.F) {
+	for _, s := range []string{"?token=a&b", "a%253Dtoken%3d", "https://a:b@c", "Bearer x1234567"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		once := NewScrubber().Text(s)
+		if twice := NewScrubber().Text(once); twice != once {
+			t.Errorf("%q, scrubbed %q, scrubbed again %q", s, once, twice)
+		}
+		probe := "/x?y=" + strings.NewReplacer("=", "", "%", "").Replace(s) + "&api_key=HUNTER2HUNTER2"
+		if strings.Contains(NewScrubber().Text(probe), "HUNTER2HUNTER2") {
+			t.Errorf("%q keeps its key", probe)
+		}
+	})
+}

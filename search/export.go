@@ -1,0 +1,225 @@
+package search
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"actionlog"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Trailers of an export: how many actions it holds, and the SHA-256 of its body
+// in hexadecimal (without the end line). A body without them is not whole.
+const (
+	trailerCount  = "Actionlog-Count"
+	trailerDigest = "Actionlog-Sha256"
+)
+
+// flushEvery is how much of an export is collected before it is sent.
+const flushEvery = 64 << 10
+
+// format is how an export is written.
+type format interface {
+	contentType() string
+	begin(w io.Writer) error
+	write(w io.Writer, r actionlog.Record, masked bool) error
+	end(w io.Writer) error
+}
+
+func formatOf(name string, zone *time.Location, bom bool) format {
+	switch name {
+	case "csv":
+		return newCSV(zone, bom)
+	case "json":
+		return &jsonFormat{}
+	}
+	return ndjsonFormat{}
+}
+
+type ndjsonFormat struct{ buffer []byte }
+
+func (ndjsonFormat) contentType() string   { return "application/x-ndjson" }
+func (ndjsonFormat) begin(io.Writer) error { return nil }
+func (ndjsonFormat) end(w io.Writer) error { return nil }
+func (f ndjsonFormat) write(w io.Writer, r actionlog.Record, masked bool) error {
+	_, err := w.Write(append(appendRecord(f.buffer[:0], r, masked), '\n'))
+	return err
+}
+
+// jsonFormat is one array, an action a line.
+type jsonFormat struct{ some bool }
+
+func (*jsonFormat) contentType() string { return "application/json" }
+func (*jsonFormat) begin(w io.Writer) error {
+	_, err := io.WriteString(w, "[")
+	return err
+}
+func (f *jsonFormat) write(w io.Writer, r actionlog.Record, masked bool) error {
+	separator := []byte(",\n")
+	if !f.some {
+		f.some, separator = true, []byte("\n")
+	}
+	_, err := w.Write(appendRecord(separator, r, masked))
+	return err
+}
+func (*jsonFormat) end(w io.Writer) error {
+	_, err := io.WriteString(w, "\n]\n")
+	return err
+}
+
+// export streams everything that the filters find.
+func (s *server) export(c *gin.Context) {
+	a, err := s.ask(c, "format", "order", "end", "bom")
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	o, err := s.exportOptions(a)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	direction, err := order(a.values)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	// The first record is fetched before the status is sent, so that what is
+	// wrong from the start is said as a problem.
+	next, stop := iter.Pull2(s.Scanner.Scan(c.Request.Context(), a.query, direction))
+	defer stop()
+	r, err, more := next()
+	if more && err != nil {
+		s.fail(c, err)
+		return
+	}
+	x := s.startExport(c, o, a.institution)
+	for ; more; r, err, more = next() {
+		if err == nil {
+			shown, masked := s.shown(r)
+			err = x.write(shown, masked)
+		}
+		if err != nil {
+			if c.Request.Context().Err() == nil {
+				s.Log.Error("an export was broken off", "institution", a.institution, "actions", x.count, "error", err)
+			}
+			panic(http.ErrAbortHandler) // the client sees a broken body, never an end
+		}
+	}
+	if err := x.finish(a.meta.CompleteThrough); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// exportOptions are what an export looks like.
+type exportOptions struct {
+	format  format
+	name    string
+	endLine bool
+}
+
+func (s *server) exportOptions(a *asked) (o exportOptions, err error) {
+	if o.name, err = choice(a.values, "format", "ndjson", "csv", "json", "ndjson"); err != nil {
+		return o, err
+	}
+	end, err := choice(a.values, "end", "", "line")
+	if err != nil {
+		return o, err
+	}
+	if o.endLine = end == "line"; o.endLine && o.name != "ndjson" {
+		return o, actionlog.Invalidf("end", "is for format=ndjson only")
+	}
+	bom, err := choice(a.values, "bom", "0", "0", "1")
+	if err != nil {
+		return o, err
+	}
+	o.format = formatOf(o.name, a.zone, bom == "1")
+	return o, nil
+}
+
+// exporting is an export on its way.
+type exporting struct {
+	exportOptions
+	c      *gin.Context
+	out    *bufio.Writer
+	digest hash.Hash
+	count  int64
+}
+
+func (s *server) startExport(c *gin.Context, o exportOptions, institution string) *exporting {
+	c.Header("Content-Type", o.format.contentType()+"; charset=utf-8")
+	c.Header("Content-Disposition", fmt.Sprintf(`attachment; filename="actions-%s-%s.%s"`, institution, s.Now().UTC().Format("20060102T150405Z"), o.name))
+	c.Header("Trailer", trailerCount+", "+trailerDigest)
+	c.Status(http.StatusOK)
+	x := &exporting{exportOptions: o, c: c, digest: sha256.New()}
+	x.out = bufio.NewWriterSize(io.MultiWriter(x.digest, c.Writer), flushEvery)
+	if err := o.format.begin(x.out); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return x
+}
+
+func (x *exporting) write(r actionlog.Record, masked bool) error {
+	x.count++
+	return x.format.write(x.out, r, masked)
+}
+
+// finish ends the body and says how much it holds.
+func (x *exporting) finish(through *time.Time) error {
+	if err := x.format.end(x.out); err != nil {
+		return err
+	}
+	if err := x.out.Flush(); err != nil {
+		return err
+	}
+	sum := hex.EncodeToString(x.digest.Sum(nil))
+	if x.endLine {
+		line, err := json.Marshal(gin.H{"end": gin.H{"count": x.count, "sha256": sum, "complete_through": through}})
+		if err != nil {
+			return err
+		}
+		if _, err := x.c.Writer.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+	x.c.Writer.WriteHeaderNow()
+	x.c.Writer.Flush()
+	x.c.Header(trailerCount, strconv.FormatInt(x.count, 10))
+	x.c.Header(trailerDigest, sum)
+	return nil
+}
+
+// exportOne exports one action.
+func (s *server) exportOne(c *gin.Context) {
+	r, err := s.one(c, "format", "tz", "bom")
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	a := &asked{values: c.Request.URL.Query(), institution: c.Param("institution")}
+	reader := reading{now: s.Now()}
+	if err := reader.time(a.values, &a.filtered); err != nil {
+		s.fail(c, err)
+		return
+	}
+	o, err := s.exportOptions(a)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	r, masked := s.detailed(r)
+	x := s.startExport(c, o, a.institution)
+	if x.write(r, masked) != nil || x.finish(nil) != nil {
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,0 +1,253 @@
+package search
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"actionlog"
+
+	"github.com/gin-gonic/gin"
+)
+
+// countUntil is how far a list counts without total=exact.
+const countUntil = 1000
+
+// meta says what an answer is about.
+type meta struct {
+	TookMS          int64      `json:"took_ms"`
+	Total           *total     `json:"total,omitempty"`
+	From            time.Time  `json:"from"`
+	To              time.Time  `json:"to"`
+	TZ              string     `json:"tz,omitempty"`
+	Defaulted       []string   `json:"defaulted,omitempty"`
+	CompleteThrough *time.Time `json:"complete_through"`
+	Matched         []matched  `json:"matched"`
+	MissingDays     []string   `json:"missing_days,omitempty"`
+	Other           *int64     `json:"other,omitempty"`
+	Missing         *int64     `json:"missing,omitempty"`
+	More            *bool      `json:"more,omitempty"`
+}
+
+type total struct {
+	Value    int64  `json:"value"`
+	Relation string `json:"relation"` // eq, or gte: at least
+}
+
+// asked is a request whose filters have been read.
+type asked struct {
+	filtered
+	institution string
+	values      url.Values
+	meta        meta
+	start       time.Time
+}
+
+// ask reads the filters of a request; own are its other parameters. How far
+// the stream is settled is asked before anything is searched.
+func (s *server) ask(c *gin.Context, own ...string) (*asked, error) {
+	a := &asked{institution: c.Param("institution"), start: s.Now()}
+	var err error
+	if a.values, err = url.ParseQuery(c.Request.URL.RawQuery); err != nil {
+		return nil, actionlog.Invalidf("query", "is malformed: %v", err)
+	}
+	if through, err := s.Progress.Settled(c.Request.Context()); err == nil {
+		a.meta.CompleteThrough = &through
+	} else {
+		s.Log.Warn("how far the stream is settled is not known", "error", err)
+	}
+	r := reading{directory: s.Directory, institution: a.institution, staff: s.Staff, display: s.StaffDisplay, now: a.start.UTC()}
+	if a.filtered, err = r.read(c.Request.Context(), a.values, own...); err != nil {
+		return nil, err
+	}
+	a.describe()
+	return a, nil
+}
+
+func (a *asked) describe() {
+	a.meta.From, a.meta.To = a.query.From.UTC(), a.query.To.UTC()
+	a.meta.Matched = a.matched
+	if a.meta.Matched == nil {
+		a.meta.Matched = []matched{}
+	}
+	if a.defaulted {
+		a.meta.Defaulted = []string{"range"}
+	}
+	a.meta.TZ = a.zone.String()
+}
+
+func order(values url.Values) (actionlog.Order, error) {
+	o, err := choice(values, "order", "newest", "newest", "oldest")
+	if o == "oldest" {
+		return actionlog.OldestFirst, err
+	}
+	return actionlog.NewestFirst, err
+}
+
+// limit reads a number from 1 to max.
+func limit(values url.Values, usual, max int) (int, error) {
+	text, err := single(values, "limit")
+	if err != nil || text == "" {
+		return usual, err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > max {
+		return 0, actionlog.Invalidf("limit", "%q is not a number from 1 to %d", text, max)
+	}
+	return n, nil
+}
+
+func (s *server) list(c *gin.Context) {
+	a, page, next, err := s.listed(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	if next != "" {
+		values := url.Values{}
+		for k, v := range a.values {
+			values[k] = v
+		}
+		values.Set("cursor", next)
+		c.Header("Link", "<"+c.Request.URL.Path+"?"+values.Encode()+`>; rel="next"`)
+	}
+	b := []byte(`{"data":[`)
+	for i, r := range page.Records {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		shown, masked := s.shown(r)
+		b = appendRecord(b, shown, masked)
+	}
+	for _, d := range page.MissingDays {
+		a.meta.MissingDays = append(a.meta.MissingDays, d.String())
+	}
+	a.meta.TookMS = s.Now().Sub(a.start).Milliseconds()
+	tail, err := json.Marshal(gin.H{"next": nullable(next)})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	about, err := json.Marshal(a.meta)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	b = append(append(append(append(append(b, `],"page":`...), tail...), `,"meta":`...), about...), '}')
+	c.Data(http.StatusOK, "application/json", b)
+}
+
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// listed searches a page and counts.
+func (s *server) listed(c *gin.Context) (a *asked, page actionlog.Page, next string, err error) {
+	if a, err = s.ask(c, "limit", "cursor", "order", "total"); err != nil {
+		return nil, page, "", err
+	}
+	n, err := limit(a.values, 50, 1000)
+	if err != nil {
+		return nil, page, "", err
+	}
+	direction, err := order(a.values)
+	if err != nil {
+		return nil, page, "", err
+	}
+	counting, err := choice(a.values, "total", "some", "some", "exact", "none")
+	if err != nil {
+		return nil, page, "", err
+	}
+	var at cursor
+	if text, err := single(a.values, "cursor"); err != nil {
+		return nil, page, "", err
+	} else if text != "" {
+		if at, err = s.decodeCursor(text, a.institution, a.values); err != nil {
+			return nil, page, "", err
+		}
+		a.query.From, a.query.To = at.From, at.To
+		a.describe()
+	}
+	ctx := c.Request.Context()
+	if page, err = s.Searcher.Page(ctx, a.query, direction, at.Mark, n); err != nil {
+		return nil, page, "", err
+	}
+	if a.meta.Total, err = s.count(c, a, counting); err != nil {
+		return nil, page, "", err
+	}
+	if page.Next != "" {
+		next, err = s.encodeCursor(cursor{page.Next, a.query.From, a.query.To}, a.institution, a.values)
+	}
+	return a, page, next, err
+}
+
+func (s *server) count(c *gin.Context, a *asked, how string) (*total, error) {
+	if how == "none" {
+		return nil, nil
+	}
+	most := int64(countUntil)
+	if how == "exact" {
+		most = 0
+	}
+	n, exact, err := s.Searcher.Count(c.Request.Context(), a.query, most)
+	if err != nil {
+		return nil, err
+	}
+	if exact {
+		return &total{n, "eq"}, nil
+	}
+	return &total{n, "gte"}, nil
+}
+
+// one returns the record that a request names.
+func (s *server) one(c *gin.Context, own ...string) (actionlog.Record, error) {
+	values, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return actionlog.Record{}, actionlog.Invalidf("query", "is malformed: %v", err)
+	}
+	for name := range values {
+		if name != "day" && !contains(own, name) {
+			return actionlog.Record{}, actionlog.Invalidf(name, "is not a parameter of this call")
+		}
+	}
+	var day actionlog.Day
+	if text, err := single(values, "day"); err != nil {
+		return actionlog.Record{}, err
+	} else if text != "" {
+		if day, err = actionlog.ParseDay(text); err != nil {
+			return actionlog.Record{}, actionlog.Invalidf("day", "%v", err)
+		}
+	}
+	records, err := s.Searcher.Get(c.Request.Context(), c.Param("institution"), c.Param("id"), day)
+	if err != nil {
+		return actionlog.Record{}, err
+	}
+	if len(records) == 0 {
+		return actionlog.Record{}, actionlog.ErrNotFound
+	}
+	return records[0], nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *server) detail(c *gin.Context) {
+	r, err := s.one(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	r, masked := s.detailed(r)
+	c.Data(http.StatusOK, "application/json", appendRecord(nil, r, masked))
+}

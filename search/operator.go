@@ -1,0 +1,189 @@
+package search
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"actionlog"
+
+	"github.com/gin-gonic/gin"
+)
+
+func (s *server) tokens(c *gin.Context) {
+	all, err := s.Access.List(c.Request.Context())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	if all == nil {
+		all = []Token{}
+	}
+	c.JSON(http.StatusOK, gin.H{"data": all})
+}
+
+func (s *server) createToken(c *gin.Context) {
+	var ask struct {
+		Name        string `json:"name"`
+		Institution string `json:"institution"`
+		All         bool   `json:"all"`
+	}
+	d := json.NewDecoder(io.LimitReader(c.Request.Body, 64<<10))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&ask); err != nil {
+		s.fail(c, actionlog.Invalidf("", "the body is not {name, institution or all}: %v", err))
+		return
+	}
+	switch {
+	case ask.All == (ask.Institution != ""):
+		s.fail(c, actionlog.Invalidf("/institution", "give an institution, or all: true"))
+		return
+	case !ask.All && !actionlog.IsInstitutionID(ask.Institution):
+		s.fail(c, actionlog.Invalidf("/institution", "is not the ID of an institution"))
+		return
+	}
+	t, secret, err := s.Access.Create(c.Request.Context(), ask.Name, ask.Institution, ask.All)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusCreated, struct {
+		Token
+		Secret string `json:"token"` // shown once
+	}{t, secret})
+}
+
+func (s *server) revokeToken(c *gin.Context) {
+	if err := s.Access.Revoke(c.Request.Context(), c.Param("id")); err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+// letter is a dead letter as the API shows it. A document that is not UTF-8 is
+// shown as base64.
+type letter struct {
+	Position    string    `json:"position"`
+	ReceivedAt  time.Time `json:"received_at"`
+	Institution string    `json:"institution,omitempty"`
+	Reason      string    `json:"reason"`
+	Pointer     string    `json:"pointer,omitempty"`
+	Detail      string    `json:"detail"`
+	Subject     string    `json:"subject"`
+	Document    string    `json:"document,omitempty"`
+	Base64      []byte    `json:"document_base64,omitempty"`
+}
+
+func letterOf(d actionlog.DeadLetter) letter {
+	l := letter{Position: d.Position.String(), ReceivedAt: d.ReceivedAt, Institution: d.Institution, Reason: d.Reason,
+		Pointer: d.Field, Detail: d.Detail, Subject: d.Subject}
+	if utf8.Valid(d.Document) {
+		l.Document = string(d.Document)
+	} else {
+		l.Base64 = d.Document
+	}
+	return l
+}
+
+func (s *server) deadLetters(c *gin.Context) {
+	values := c.Request.URL.Query()
+	n, err := limit(values, 100, 1000)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	after := uint64(0)
+	if text := values.Get("cursor"); text != "" {
+		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
+			s.fail(c, actionlog.Invalidf("cursor", "is not a cursor of this list"))
+			return
+		}
+	}
+	all, next, err := s.Dead.List(c.Request.Context(), after, n)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	counts, err := s.Dead.Count(c.Request.Context())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	data, page := []letter{}, ""
+	for _, d := range all {
+		data = append(data, letterOf(d))
+	}
+	if next > 0 {
+		page = strconv.FormatUint(next, 10)
+	}
+	c.JSON(http.StatusOK, gin.H{"data": data, "page": gin.H{"next": nullable(page)}, "meta": gin.H{"by_reason": counts}})
+}
+
+// dead returns the dead letter that a request names.
+func (s *server) dead(c *gin.Context) (actionlog.DeadLetter, error) {
+	p, err := actionlog.ParsePosition(c.Param("position"))
+	if err != nil {
+		return actionlog.DeadLetter{}, actionlog.Invalidf("position", "%v", err)
+	}
+	return s.Dead.Get(c.Request.Context(), p)
+}
+
+func (s *server) deadLetter(c *gin.Context) {
+	d, err := s.dead(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, letterOf(d))
+}
+
+func (s *server) dropDeadLetter(c *gin.Context) {
+	d, err := s.dead(c)
+	if err == nil {
+		err = s.Dead.Drop(c.Request.Context(), d.Position)
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+// replayDeadLetter publishes a dead letter again, as the action that it is now,
+// and drops it. It stays if it would only die again.
+func (s *server) replayDeadLetter(c *gin.Context) {
+	d, err := s.dead(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	item, err := actionlog.Parse(d.Document, s.Scrubber)
+	if err == nil {
+		err = actionlog.CheckTime(item.OccurredAt, s.Now())
+	}
+	if err != nil {
+		p := problemOf(err)
+		p.Status, p.Title = http.StatusUnprocessableEntity, http.StatusText(http.StatusUnprocessableEntity)
+		s.answer(c, p)
+		return
+	}
+	// A replay is meant: the position keeps the stream from taking it for the
+	// repeat of the original.
+	digest := item.Digest
+	copy(digest[:], fmt.Sprintf("replay %s", d.Position))
+	receipt := s.Publisher.Publish(c.Request.Context(), []actionlog.Submission{{Institution: item.Institution, Category: item.Action.Category,
+		ID: item.ID, Digest: digest, Document: item.Document}})[0]
+	if err = receipt.Err; err == nil {
+		err = s.Dead.Drop(c.Request.Context(), d.Position)
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"position": receipt.Position.String()})
+}

@@ -1,0 +1,73 @@
+package search
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"actionlog"
+
+	"github.com/gin-gonic/gin"
+)
+
+// problem is an RFC 9457 answer.
+type problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail,omitempty"`
+	Parameter string `json:"parameter,omitempty"` // the query parameter that is wrong
+	Pointer   string `json:"pointer,omitempty"`   // JSON pointer to what is wrong in the body
+}
+
+func newProblem(status int, detail string) problem {
+	return problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
+}
+
+// problemOf is the one translation of errors to statuses.
+func problemOf(err error) problem {
+	var invalid *actionlog.InvalidError
+	switch {
+	case errors.As(err, &invalid):
+		p := newProblem(http.StatusBadRequest, invalid.Error())
+		if strings.HasPrefix(invalid.Field, "/") {
+			p.Pointer = invalid.Field
+		} else {
+			p.Parameter = invalid.Field
+		}
+		return p
+	case errors.Is(err, actionlog.ErrNotFound):
+		return newProblem(http.StatusNotFound, err.Error())
+	case errors.Is(err, actionlog.ErrConflict):
+		return newProblem(http.StatusConflict, err.Error())
+	case errors.Is(err, actionlog.ErrUnavailable):
+		detail := err.Error()
+		if strings.Contains(detail, "set aside as damaged") {
+			detail += "; missing_days=allow answers without it"
+		}
+		return newProblem(http.StatusServiceUnavailable, detail)
+	}
+	return newProblem(http.StatusInternalServerError, "the service failed; its log says why")
+}
+
+// fail answers with a problem and ends the request.
+func (s *server) fail(c *gin.Context, err error) {
+	p := problemOf(err)
+	if p.Status >= 500 && c.Request.Context().Err() == nil {
+		s.Log.Error("request failed", "route", c.FullPath(), "status", p.Status, "error", err)
+	}
+	s.answer(c, p)
+}
+
+func (s *server) answer(c *gin.Context, p problem) {
+	if p.Status == http.StatusServiceUnavailable {
+		c.Header("Retry-After", "5")
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		body = []byte(`{"status":500}`)
+	}
+	c.Data(p.Status, "application/problem+json", body)
+	c.Abort()
+}

@@ -1,0 +1,79 @@
+package search
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"actionlog"
+)
+
+// timeFormat of the service's own times: RFC 3339, UTC.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// shown returns the record as lists and bulk exports show it.
+func (s *server) shown(r actionlog.Record) (actionlog.Record, bool) {
+	if !r.Staff || s.Staff == actionlog.StaffShown {
+		return r, false
+	}
+	r.Document = actionlog.MaskStaff(r.Document, s.StaffDisplay)
+	return r, true
+}
+
+// detailed returns the record as the details of one action show it.
+func (s *server) detailed(r actionlog.Record) (actionlog.Record, bool) {
+	if s.Staff == actionlog.StaffHidden {
+		return s.shown(r)
+	}
+	return r, false
+}
+
+// appendRecord writes a record in its envelope, on one line. The document is
+// never encoded again.
+func appendRecord(b []byte, r actionlog.Record, masked bool) []byte {
+	b = append(b, `{"id":`...)
+	b = appendString(b, r.ID)
+	b = append(b, `,"day":"`...)
+	b = append(b, r.Day().String()...)
+	b = append(b, `","received_at":"`...)
+	b = append(b, r.ReceivedAt.UTC().Format(time.RFC3339Nano)...)
+	b = append(b, `","position":`...)
+	b = appendString(b, r.Position.String())
+	for i, w := range r.Warnings {
+		if i == 0 {
+			b = append(b, `,"warnings":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendString(b, w)
+	}
+	if len(r.Warnings) > 0 {
+		b = append(b, ']')
+	}
+	if masked {
+		b = append(b, `,"actor_masked":true`...)
+	}
+	b = append(b, `,"document":`...)
+	return append(append(b, oneLine(r.Document)...), '}')
+}
+
+// oneLine removes the line breaks between a document's tokens.
+func oneLine(document []byte) []byte {
+	if bytes.IndexByte(document, '\n') < 0 && bytes.IndexByte(document, '\r') < 0 {
+		return document
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, document); err != nil {
+		return []byte(strconv.Quote(err.Error())) // cannot be: Parse accepted it
+	}
+	return b.Bytes()
+}
+
+func appendString(b []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return append(b, `""`...)
+	}
+	return append(b, text...)
+}

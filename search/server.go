@@ -1,0 +1,305 @@
+// Package search is how people and programs read the log and add to it: the
+// HTTP API. filter.go says what a filter means. The package never writes to the
+// store, and decides nothing about storage.
+package search
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"actionlog"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Principal is who asks, and what it may.
+type Principal struct {
+	ID   string
+	Name string
+	All  bool // every institution, and the operator's calls
+	// Institution that a principal without All is limited to.
+	Institution string
+}
+
+// may tells whether p may see an institution.
+func (p Principal) may(institution string) bool {
+	return institution != "" && (p.All || p.Institution == institution)
+}
+
+// Token is what may be told of a token: never its secret.
+type Token struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name,omitempty"`
+	All         bool      `json:"all,omitempty"`
+	Institution string    `json:"institution,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+// Access knows who may do what.
+type Access interface {
+	// Check returns the principal of a token, or actionlog.ErrNotFound.
+	Check(ctx context.Context, token string) (Principal, error)
+	// Create makes a token and returns its secret, which is kept nowhere.
+	Create(ctx context.Context, name, institution string, all bool) (t Token, secret string, err error)
+	// List returns all tokens, oldest first.
+	List(ctx context.Context) ([]Token, error)
+	// Revoke ends a token, or returns actionlog.ErrNotFound.
+	Revoke(ctx context.Context, id string) error
+}
+
+// Institutions lists whose actions there are.
+type Institutions interface {
+	Institutions(ctx context.Context) ([]actionlog.Institution, error)
+}
+
+// Check is something that must hold for the service to be ready.
+type Check struct {
+	Name string
+	// Run returns what is missing; nil is nothing.
+	Run func(ctx context.Context) error
+	// Warning: what is missing does not make the service unready.
+	Warning bool
+}
+
+// Options of the API. All are required but those with a default.
+type Options struct {
+	Searcher     actionlog.Searcher
+	Scanner      actionlog.Scanner
+	Directory    actionlog.Directory
+	Institutions Institutions
+	Publisher    actionlog.Publisher
+	Progress     actionlog.Progress
+	Dead         actionlog.DeadLetters
+	State        actionlog.State
+	Access       Access
+	Scrubber     *actionlog.Scrubber
+	Checks       []Check
+	OpenAPI      []byte
+	Metrics      http.Handler
+	Registerer   prometheus.Registerer
+	StaffDisplay string              // default "OpenLearning System"
+	Staff        actionlog.StaffView // who sees the real names of staff
+	Log          *slog.Logger        // default slog.Default
+	Now          func() time.Time    // default time.Now
+}
+
+type server struct {
+	Options
+	key     []byte // signs cursors
+	seconds *prometheus.HistogramVec
+}
+
+// New returns the API.
+func New(ctx context.Context, o Options) (http.Handler, error) {
+	if o.StaffDisplay == "" {
+		o.StaffDisplay = "OpenLearning System"
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &server{Options: o}
+	var err error
+	if s.key, err = signingKey(ctx, o.State); err != nil {
+		return nil, fmt.Errorf("signing key: %w", err)
+	}
+	s.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "actionlog_http_seconds",
+		Help: "Seconds per request.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"method", "route", "status"})
+	if err := o.Registerer.Register(s.seconds); err != nil {
+		return nil, err
+	}
+	return s.routes(), nil
+}
+
+// signingKey is made on first use.
+func signingKey(ctx context.Context, state actionlog.State) ([]byte, error) {
+	key, _, err := state.Get(ctx, "keys", "cursor")
+	if !errors.Is(err, actionlog.ErrNotFound) {
+		return key, err
+	}
+	key = make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	if _, err := state.Put(ctx, "keys", "cursor", key, 0); errors.Is(err, actionlog.ErrConflict) {
+		key, _, err = state.Get(ctx, "keys", "cursor")
+		return key, err
+	} else if err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+func (s *server) routes() http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	g := gin.New()
+	g.HandleMethodNotAllowed = true
+	g.RedirectTrailingSlash = false
+	g.Use(s.observe, s.recover, headers)
+	g.NoRoute(func(c *gin.Context) { s.answer(c, newProblem(http.StatusNotFound, "there is nothing at this address")) })
+	g.NoMethod(func(c *gin.Context) {
+		s.answer(c, newProblem(http.StatusMethodNotAllowed, c.Request.Method+" is not a method of this address"))
+	})
+	g.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "alive"}) })
+	g.GET("/readyz", s.ready)
+	g.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", s.OpenAPI) })
+	known := g.Group("", s.authenticate)
+	known.GET("/metrics", s.operator, gin.WrapH(s.Metrics))
+	known.GET("/v1/institutions", s.institutions)
+	known.GET("/v1/action-types", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"data": actionlog.Catalogue()}) })
+	one := known.Group("/v1/institutions/:institution", s.authorize)
+	one.GET("/actions", s.list)
+	one.POST("/actions", s.ingest)
+	one.GET("/actions/:id", s.detail)
+	one.GET("/actions/:id/export", s.exportOne)
+	one.GET("/export", s.export)
+	one.GET("/histogram", s.histogram)
+	one.GET("/facets", s.facets)
+	one.GET("/people", s.lookup(actionlog.DirectoryPeople))
+	one.GET("/courses", s.lookup(actionlog.DirectoryCourses))
+	one.GET("/classes", s.lookup(actionlog.DirectoryClasses))
+	operator := known.Group("/v1", s.operator)
+	operator.GET("/tokens", s.tokens)
+	operator.POST("/tokens", s.createToken)
+	operator.DELETE("/tokens/:id", s.revokeToken)
+	operator.GET("/dead-letters", s.deadLetters)
+	operator.GET("/dead-letters/:position", s.deadLetter)
+	operator.DELETE("/dead-letters/:position", s.dropDeadLetter)
+	operator.POST("/dead-letters/:position/replay", s.replayDeadLetter)
+	return g
+}
+
+// observe logs and counts a request. Only the route is logged, never a query:
+// it may hold names.
+func (s *server) observe(c *gin.Context) {
+	start := s.Now()
+	c.Next()
+	took, route := s.Now().Sub(start), c.FullPath()
+	if route == "" {
+		route = "none"
+	}
+	s.seconds.WithLabelValues(c.Request.Method, route, fmt.Sprint(c.Writer.Status())).Observe(took.Seconds())
+	level := slog.LevelDebug
+	if c.Writer.Status() >= 500 {
+		level = slog.LevelWarn
+	}
+	s.Log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(), "ms", took.Milliseconds(), "token", principal(c).ID)
+}
+
+// recover answers a panic with a problem; a broken-off export goes through.
+func (s *server) recover(c *gin.Context) {
+	defer func() {
+		switch p := recover(); {
+		case p == nil:
+		case p == http.ErrAbortHandler:
+			panic(p)
+		default:
+			s.Log.Error("panic", "route", c.FullPath(), "panic", p, "stack", string(debug.Stack()))
+			if c.Writer.Written() {
+				panic(http.ErrAbortHandler)
+			}
+			s.answer(c, newProblem(http.StatusInternalServerError, "the service failed; its log says why"))
+		}
+	}()
+	c.Next()
+}
+
+func headers(c *gin.Context) {
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("Cache-Control", "no-store")
+}
+
+const principalKey = "principal"
+
+func principal(c *gin.Context) Principal {
+	p, _ := c.Get(principalKey)
+	who, _ := p.(Principal)
+	return who
+}
+
+// authenticate finds out who asks, by the Authorization header only: a token in
+// a URL would be logged on the way.
+func (s *server) authenticate(c *gin.Context) {
+	scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+	p, err := Principal{}, actionlog.ErrNotFound
+	if strings.EqualFold(scheme, "bearer") {
+		p, err = s.Access.Check(c.Request.Context(), strings.TrimSpace(token))
+	}
+	switch {
+	case errors.Is(err, actionlog.ErrNotFound):
+		c.Header("WWW-Authenticate", `Bearer realm="actionlog"`)
+		s.answer(c, newProblem(http.StatusUnauthorized, "give a token: Authorization: Bearer …"))
+	case err != nil:
+		s.fail(c, err)
+	default:
+		c.Set(principalKey, p)
+	}
+}
+
+// authorize is the one place where an institution enters a request. One that
+// the caller may not see is as if it were not there.
+func (s *server) authorize(c *gin.Context) {
+	id := c.Param("institution")
+	if !actionlog.IsInstitutionID(id) || !principal(c).may(id) {
+		s.answer(c, newProblem(http.StatusNotFound, "there is no such institution"))
+	}
+}
+
+// operator lets only all-powerful tokens pass.
+func (s *server) operator(c *gin.Context) {
+	if !principal(c).All {
+		s.answer(c, newProblem(http.StatusNotFound, "there is nothing at this address"))
+	}
+}
+
+func (s *server) ready(c *gin.Context) {
+	type result struct {
+		Name    string `json:"name"`
+		Status  string `json:"status"` // ok, warning or failed
+		Missing string `json:"missing,omitempty"`
+	}
+	results, status := []result{}, http.StatusOK
+	for _, check := range s.Checks {
+		r := result{Name: check.Name, Status: "ok"}
+		if err := check.Run(c.Request.Context()); err != nil {
+			r.Status, r.Missing = "warning", err.Error()
+			if !check.Warning {
+				r.Status, status = "failed", http.StatusServiceUnavailable
+			}
+		}
+		results = append(results, r)
+	}
+	c.JSON(status, gin.H{"ready": status == http.StatusOK, "checks": results})
+}
+
+func (s *server) institutions(c *gin.Context) {
+	all, err := s.Institutions.Institutions(c.Request.Context())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	type institution struct {
+		ID   string `json:"id"`
+		Name string `json:"name,omitempty"`
+	}
+	p, data := principal(c), []institution{}
+	for _, i := range all {
+		if p.may(i.ID) {
+			data = append(data, institution(i))
+		}
+	}
+	if !p.All && len(data) == 0 {
+		data = append(data, institution{ID: p.Institution})
+	}
+	c.JSON(http.StatusOK, gin.H{"data": data})
+}

@@ -1,0 +1,91 @@
+package actionlog
+
+import (
+	"context"
+	"time"
+)
+
+// State keeps small values that are not actions: tokens, keys, jobs, saved
+// searches, leases. Values are at most 64 KiB; a bucket holds thousands, not
+// millions. A write is durable when it returns.
+type State interface {
+	// Get returns a value and its revision, or ErrNotFound.
+	Get(ctx context.Context, bucket, key string) (value []byte, revision uint64, err error)
+	// Put stores a value if revision is the current one (0: it must not exist
+	// yet), and returns the new revision; otherwise ErrConflict.
+	Put(ctx context.Context, bucket, key string, value []byte, revision uint64) (uint64, error)
+	// Delete removes a value; one that is not there is not an error.
+	Delete(ctx context.Context, bucket, key string) error
+	// List returns the bucket's keys in ascending order.
+	List(ctx context.Context, bucket string) ([]string, error)
+}
+
+// Publisher puts action documents on the stream.
+type Publisher interface {
+	// Publish returns one receipt per submission, in their order. A receipt
+	// without an error means that the stream holds the document durably.
+	Publish(ctx context.Context, submissions []Submission) []Receipt
+}
+
+// Submission is a document on its way to the stream, already judged by Parse.
+type Submission struct {
+	Institution string
+	Category    Category
+	ID          string
+	Digest      [32]byte
+	Document    []byte // scrubbed
+}
+
+// Receipt says what the stream did. Err wraps ErrUnavailable where another
+// attempt may succeed.
+type Receipt struct {
+	Position  Position
+	Duplicate bool // the stream held the same content already
+	Err       error
+}
+
+// Progress tells how far the stream has been taken into the store.
+type Progress interface {
+	// Settled returns the instant until which everything that the stream took
+	// (by ReceivedAt) is settled: indexed, a repeat, a dead letter or too old,
+	// and visible to every search that begins after Settled returned. It never
+	// claims too much; it is ErrUnavailable where the stream cannot be asked.
+	Settled(ctx context.Context) (time.Time, error)
+}
+
+// DeadLetter is an action that could not be indexed.
+type DeadLetter struct {
+	Position    Position  // of the original on the stream; identifies the dead letter
+	ReceivedAt  time.Time // of the original
+	Institution string    // as its subject says
+	Reason      string    // a DeadReason
+	Field       string    // JSON pointer to what is wrong, where there is one
+	Detail      string    // a sentence
+	Subject     string    // on which it came
+	Document    []byte    // as it came, scrubbed; need not be JSON or UTF-8
+}
+
+// Reasons of dead letters.
+const (
+	DeadInvalid   = "invalid"      // not a valid action/1 document
+	DeadSubject   = "subject"      // its subject names another institution or category
+	DeadFuture    = "future"       // more than MaxAhead in the future
+	DeadCollision = "id_collision" // other content under the same identity
+	DeadRefused   = "refused"      // the store will never take it
+)
+
+// DeadLetters keeps dead letters until they are replayed or dropped.
+type DeadLetters interface {
+	// Add stores a dead letter durably; one with the same position is the same
+	// dead letter and changes nothing.
+	Add(ctx context.Context, d DeadLetter) error
+	// List returns dead letters in the order in which they were added, at most
+	// limit, behind the cursor after (0 is the beginning); next is 0 at the end.
+	List(ctx context.Context, after uint64, limit int) (letters []DeadLetter, next uint64, err error)
+	// Get returns one, or ErrNotFound.
+	Get(ctx context.Context, p Position) (DeadLetter, error)
+	// Drop removes one for good, or ErrNotFound.
+	Drop(ctx context.Context, p Position) error
+	// Count counts them, by reason.
+	Count(ctx context.Context) (map[string]int64, error)
+}

@@ -1,0 +1,208 @@
+package actionlog
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// A store keeps actions by day and finds them. Its ports are small; an engine
+// implements all of them. internal/storetest is this contract, executable.
+//
+// All methods may be called at the same time. A method that cannot answer
+// completely returns an error that wraps ErrUnavailable, never part of an
+// answer. The write path uses Writer and Keeper, the read path the others.
+type Store interface {
+	Writer
+	Searcher
+	Scanner
+	Directory
+	Keeper
+}
+
+// Writer takes actions.
+type Writer interface {
+	// Write keeps items and returns one outcome per item, in their order.
+	// When it returns, items with the outcome OutcomeNew are durable (synced)
+	// and visible to every later call of the read ports, and the directory
+	// names whom they name. Items may belong to any institutions and days,
+	// and may repeat each other: the first of the same identity counts.
+	//
+	// An error means that no statement about any item is made: all may be
+	// written again, and nothing is doubled by it.
+	Write(ctx context.Context, items []Item) ([]Outcome, error)
+}
+
+// Item is an action to be written: what is kept, and what is found by.
+type Item struct {
+	Record
+	Action Action
+	// Digest identifies the content: equal for documents that are equal as
+	// JSON values. See Parse.
+	Digest [32]byte
+	// Text holds every string value and number of the document as lists show
+	// it, for FieldAny; StaffText those that stand only in the document that
+	// shows who the member of staff was.
+	Text, StaffText []string
+}
+
+// OutcomeKind says what became of an item.
+type OutcomeKind int
+
+const (
+	// OutcomeNew: it was not there and now is.
+	OutcomeNew OutcomeKind = iota + 1
+	// OutcomeRepeat: the same content was there already; nothing changed. The
+	// directory is brought up to date all the same.
+	OutcomeRepeat
+	// OutcomeCollision: other content is there under the same identity.
+	OutcomeCollision
+	// OutcomeRetry: not now; write it again later.
+	OutcomeRetry
+	// OutcomeRefused: never; the reason is Outcome.Err.
+	OutcomeRefused
+)
+
+// Outcome of one item. Err is set for OutcomeRetry and OutcomeRefused.
+type Outcome struct {
+	Kind OutcomeKind
+	Err  error
+}
+
+// Searcher answers questions about one institution's actions.
+type Searcher interface {
+	// Page returns up to limit (1–1000) records in the given order, beginning
+	// behind the mark after ("" is the beginning). Walking all pages by their
+	// Next gives every match exactly once, also among equal times; actions
+	// that arrive meanwhile appear if they lie behind the mark.
+	// A malformed mark is an *InvalidError.
+	Page(ctx context.Context, q Query, order Order, after Mark, limit int) (Page, error)
+	// Count counts matches. With max > 0 it may stop there and return max with
+	// exact = false: there are at least max.
+	Count(ctx context.Context, q Query, max int64) (n int64, exact bool, err error)
+	// Get returns the records with this id, newest first: usually one, several
+	// where an id was used on several days, ErrNotFound where there is none.
+	// A zero day means all days.
+	Get(ctx context.Context, institution, id string, day Day) ([]Record, error)
+	// Histogram counts matches between consecutive edges (ascending, at least
+	// two; each interval includes its first edge and excludes the next). With
+	// by (FieldCategory, FieldOutcome, FieldActorKind or FieldChannel; "" is
+	// none) counts are split by that field's values; "" stands for none.
+	Histogram(ctx context.Context, q Query, edges []time.Time, by Field) ([]Bucket, error)
+	// Facet counts the values of a field, most frequent first, then by value,
+	// at most limit of them; the rest is summed in Other. The fields:
+	// category, action, outcome, actor_kind, channel, request_method,
+	// response_code, request_content_type, ip, actor, course, class.
+	// All counts and Other and Missing add up to the number of matches.
+	Facet(ctx context.Context, q Query, field Field, limit int) (Facet, error)
+}
+
+// Mark is a place in an ordered list. Its content is the store's own; a caller
+// only hands it back, with the same query and order.
+type Mark string
+
+// Page is a part of a list.
+type Page struct {
+	Records []Record
+	Next    Mark // behind the last record; "" when there is no more
+	// MissingDays that the query covers and the answer leaves out; only with
+	// Query.MissingDays.
+	MissingDays []Day
+}
+
+// Bucket is an interval of a histogram.
+type Bucket struct {
+	From, To time.Time
+	Count    int64
+	By       map[string]int64 // nil without by
+}
+
+// Facet counts the values of one field.
+type Facet struct {
+	Values  []FacetValue
+	Other   int64 // matches with a value that is not listed
+	Missing int64 // matches without the field
+}
+
+// FacetValue is one value of a field and how many matches have it. For
+// actors, courses and classes Value is the directory key and Label the newest
+// name or title (the e-mail address or ID where there is none); for actions
+// Label is the label; otherwise it is empty. Unless the query says StaffShown,
+// all actors of the platform's staff are one value with Staff set and Value
+// and Label empty.
+type FacetValue struct {
+	Value, Label string
+	Count        int64
+	Staff        bool
+}
+
+// Scanner walks everything that matches.
+type Scanner interface {
+	// Scan yields every match exactly once, in order, from one consistent view
+	// of each day; an action written while the scan runs may or may not be in
+	// it. Memory does not grow with the result. The sequence ends with an
+	// error, as its last element, when it cannot be completed; after a nil
+	// error throughout it is complete. Stopping early releases everything.
+	Scan(ctx context.Context, q Query, order Order) iter.Seq2[Record, error]
+}
+
+// Directory knows every person, course and class that the kept actions of an
+// institution name.
+type Directory interface {
+	// Lookup returns entries that satisfy m, at most limit, those seen last
+	// first, and whether there are more.
+	Lookup(ctx context.Context, institution string, kind DirectoryKind, m DirectoryMatch, limit int) (entries []DirectoryEntry, more bool, err error)
+}
+
+// DirectoryKind says which directory is meant.
+type DirectoryKind string
+
+const (
+	DirectoryPeople  DirectoryKind = "people"
+	DirectoryCourses DirectoryKind = "courses"
+	DirectoryClasses DirectoryKind = "classes"
+)
+
+// DirectoryMatch is a condition on entries; exactly one field is set.
+type DirectoryMatch struct {
+	Key    string   // the entry's own key
+	ID     string   // ID or external ID, byte for byte
+	Email  string   // an e-mail address it ever had, lower case
+	Prefix string   // the beginning of such an address, lower case
+	Domain string   // the domain of such an address, lower case
+	Words  []string // all are words of one spelling of its name or title, folded
+}
+
+// DirectoryEntry is a person, course or class. Entries leave with the last day
+// that names them.
+type DirectoryEntry struct {
+	// Key identifies the entry within institution and kind. It is "id:" and
+	// the ID; without one "email:" and the address in lower case; else
+	// "external:" and the external ID; else "name:" and the folded name.
+	Key        string
+	ID         string
+	ExternalID string
+	// Names (titles) and Emails are all spellings seen, newest first.
+	Names, Emails []string
+	// Staff: a member of the platform's own staff.
+	Staff    bool
+	LastSeen time.Time // OccurredAt of the newest action that names it
+}
+
+// Keeper looks after days.
+type Keeper interface {
+	// Days lists the days that there are, oldest first.
+	Days(ctx context.Context) ([]DayInfo, error)
+	// Drop removes a day and the directory entries that only it names. A day
+	// that is not there is not an error.
+	Drop(ctx context.Context, day Day) error
+}
+
+// DayInfo describes a stored day.
+type DayInfo struct {
+	Day     Day
+	Actions int64
+	Bytes   int64
+	// Damage says why the day's data was set aside, "" for a sound day.
+	Damage string
+}

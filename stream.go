@@ -1,0 +1,35 @@
+package actionlog
+
+import "strings"
+
+// SubjectPrefix is the first token of every subject of the stream.
+const SubjectPrefix = "actions"
+
+// Subject is where an action is published: actions.<institution>.<category>.
+func Subject(institution string, category Category) string {
+	return SubjectPrefix + "." + institution + "." + string(category)
+}
+
+// ParseSubject reads what Subject wrote. The category "portal" is read as
+// CategoryInstitution.
+func ParseSubject(subject string) (institution string, category Category, ok bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 3 || parts[0] != SubjectPrefix || parts[1] == "" {
+		return "", "", false
+	}
+	category, ok = ParseCategory(parts[2])
+	return parts[1], category, ok
+}
+
+// ParseCategory reads a category; "portal" is CategoryInstitution.
+func ParseCategory(s string) (Category, bool) {
+	switch s {
+	case "institution", "portal":
+		return CategoryInstitution, true
+	case "course":
+		return CategoryCourse, true
+	case "api":
+		return CategoryAPI, true
+	}
+	return "", false
+}
