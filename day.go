@@ -19,7 +19,10 @@ const (
 
 // Day is a UTC calendar date, the unit in which actions are stored and
 // dropped. The zero Day is "no day". Days compare with == and Before.
-type Day struct{ days int32 } // 1 + days since 1970-01-01; 0 is no day
+type Day struct{ days int32 } // epoch + days since 1970-01-01; 0 is no day
+
+// epoch keeps every date that a time can have apart from the zero Day.
+const epoch = 1 << 24
 
 // DayOf returns the UTC date of t.
 func DayOf(t time.Time) Day {
@@ -28,7 +31,7 @@ func DayOf(t time.Time) Day {
 	if s%86400 < 0 {
 		d--
 	}
-	return Day{int32(d) + 1}
+	return Day{int32(d) + epoch}
 }
 
 // ParseDay reads "2006-01-02".
@@ -44,7 +47,7 @@ func ParseDay(s string) (Day, error) {
 func (d Day) IsZero() bool { return d == Day{} }
 
 // Start is the first instant of the day, End the first instant after it.
-func (d Day) Start() time.Time { return time.Unix(int64(d.days-1)*86400, 0).UTC() }
+func (d Day) Start() time.Time { return time.Unix(int64(d.days-epoch)*86400, 0).UTC() }
 
 // End is the first instant of the following day.
 func (d Day) End() time.Time { return d.Add(1).Start() }

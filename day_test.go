@@ -22,6 +22,9 @@ func TestDay(t *testing.T) {
 		if d.String() != want {
 			t.Errorf("DayOf(%s) = %s, want %s", at, d, want)
 		}
+		if d.IsZero() {
+			t.Errorf("%s is taken for no day", at)
+		}
 		if when.Before(d.Start()) || !when.Before(d.End()) {
 			t.Errorf("%s is not within %s", at, d)
 		}

@@ -119,7 +119,7 @@ func addTo(c *sqlite.Conn, m match, column int, b *actionlog.Bucket) error {
 	}
 	return groups(c, m, termColumns[column].name, func(g grouped) error {
 		b.Count += g.count
-		b.By[g.term.value] += g.count
+		b.By[g.term.plain().value] += g.count
 		return nil
 	})
 }
@@ -127,19 +127,20 @@ func addTo(c *sqlite.Conn, m match, column int, b *actionlog.Bucket) error {
 // grouped is how many rows have a term.
 type grouped struct {
 	term  term
+	at    int64 // when its label was true
 	staff bool
 	count int64
 }
 
 // groups counts the rows of a match by a column's term.
 func groups(c *sqlite.Conn, m match, column string, each func(grouped) error) error {
-	return sqlitex.Execute(c, strings.ReplaceAll(`SELECT coalesce(t.value, ''), coalesce(t.label, ''), g.staff, g.k FROM
+	return sqlitex.Execute(c, strings.ReplaceAll(`SELECT coalesce(t.value, ''), coalesce(t.label, ''), g.staff, g.k, coalesce(t.at, 0) FROM
 		(SELECT a.COLUMN AS no, a.staff AS staff, count(*) AS k FROM words w JOIN action a ON a.n = w.rowid
 		 WHERE w.words MATCH ? AND w.rowid BETWEEN ? AND ? GROUP BY a.COLUMN, a.staff) g LEFT JOIN term t ON t.no = g.no`, "COLUMN", column),
 		&sqlitex.ExecOptions{
 			Args: []any{m.expression, m.low, m.high},
 			ResultFunc: func(stmt *sqlite.Stmt) error {
-				return each(grouped{term{stmt.ColumnText(0), stmt.ColumnText(1)}, stmt.ColumnBool(2), stmt.ColumnInt64(3)})
+				return each(grouped{term{stmt.ColumnText(0), stmt.ColumnText(1)}, stmt.ColumnInt64(4), stmt.ColumnBool(2), stmt.ColumnInt64(3)})
 			},
 		})
 }
@@ -162,6 +163,7 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 	mergeStaff := field == actionlog.FieldActor && q.Staff != actionlog.StaffShown
 	err = s.eachDay(ctx, &q, func(c *sqlite.Conn, _ actionlog.Day, m match) (bool, error) {
 		return true, groups(c, m, termColumns[column].name, func(g grouped) error {
+			g.term.value = g.term.plain().value
 			if mergeStaff && g.staff {
 				g.term = term{}
 			}
@@ -175,8 +177,11 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 	return sums.facet(limit)
 }
 
-// sums adds up counts by term; the label that comes first stays, and days come
-// newest first.
+// betterLabel is knownTerm.better, in SQL.
+const betterLabel = `(excluded.label <> '' AND (substr(excluded.label, 1, 1) > substr(label, 1, 1)
+	OR substr(excluded.label, 1, 1) = substr(label, 1, 1) AND excluded.at > at))`
+
+// sums adds up counts by term; the best label stays.
 type sums struct{ conn *sqlite.Conn }
 
 func newSums() (*sums, error) {
@@ -185,7 +190,7 @@ func newSums() (*sums, error) {
 		return nil, err
 	}
 	for _, sql := range []string{"PRAGMA cache_size=-4000", "PRAGMA synchronous=OFF", "PRAGMA journal_mode=OFF",
-		"CREATE TABLE sum (value TEXT, staff INTEGER, label TEXT, k INTEGER, PRIMARY KEY (value, staff)) WITHOUT ROWID"} {
+		"CREATE TABLE sum (value TEXT, staff INTEGER, label TEXT, k INTEGER, at INTEGER, PRIMARY KEY (value, staff)) WITHOUT ROWID"} {
 		if err := sqlitex.ExecuteTransient(c, sql, nil); err != nil {
 			_ = c.Close()
 			return nil, err
@@ -197,12 +202,13 @@ func newSums() (*sums, error) {
 func (s *sums) close() { _ = s.conn.Close() }
 
 func (s *sums) add(g grouped) error {
-	stmt := s.conn.Prep(`INSERT INTO sum VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET k = k + excluded.k,
-		label = CASE WHEN label = '' THEN excluded.label ELSE label END`)
+	stmt := s.conn.Prep(`INSERT INTO sum VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET k = k + excluded.k,
+		label = CASE WHEN ` + betterLabel + ` THEN excluded.label ELSE label END, at = CASE WHEN ` + betterLabel + ` THEN excluded.at ELSE at END`)
 	stmt.BindText(1, g.term.value)
 	stmt.BindBool(2, g.staff)
 	stmt.BindText(3, g.term.label)
 	stmt.BindInt64(4, g.count)
+	stmt.BindInt64(5, g.at)
 	return run(stmt)
 }
 
@@ -221,6 +227,7 @@ func (s *sums) facet(limit int) (f actionlog.Facet, err error) {
 		Args: []any{limit},
 		ResultFunc: func(stmt *sqlite.Stmt) error {
 			v := actionlog.FacetValue{Value: stmt.ColumnText(0), Label: stmt.ColumnText(1), Count: stmt.ColumnInt64(2), Staff: stmt.ColumnBool(3)}
+			v.Label = term{label: v.Label}.plain().label
 			f.Values = append(f.Values, v)
 			f.Other -= v.Count
 			return nil

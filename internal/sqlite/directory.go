@@ -131,7 +131,8 @@ func (d *directory) learn(ctx context.Context, items []actionlog.Item, outcomes 
 	return nil
 }
 
-// namings yields whom and what an item names.
+// namings yields whom and what an item names. Only an actor's kind tells that
+// somebody is of the platform's staff.
 func namings(item *actionlog.Item, yield func(naming)) {
 	a, at := &item.Action, item.OccurredAt.UnixMilli()
 	person := func(p actionlog.Person, staff bool) {
@@ -141,11 +142,11 @@ func namings(item *actionlog.Item, yield func(naming)) {
 	}
 	person(a.Actor, a.Actor.Kind == actionlog.KindStaff)
 	if a.OnBehalfOf != nil {
-		person(*a.OnBehalfOf, a.OnBehalfOf.Kind == actionlog.KindStaff)
+		person(*a.OnBehalfOf, false)
 	}
 	for _, p := range a.Targets {
 		if p.IsPerson() {
-			person(p, p.Kind == actionlog.KindStaff)
+			person(p, false)
 		}
 	}
 	titled := func(kind actionlog.DirectoryKind, t actionlog.Titled) {

@@ -105,7 +105,7 @@ func (s *Store) Institutions(ctx context.Context) (list []actionlog.Institution,
 	for _, d := range s.allDays() {
 		err := s.read(ctx, d, func(c *sqlite.Conn) error {
 			return sqlitex.Execute(c, "SELECT value, label FROM term WHERE field = 0", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
-				if name := stmt.ColumnText(1); name != "" || ids[stmt.ColumnText(0)] == "" {
+				if name := (term{label: stmt.ColumnText(1)}).plain().label; name != "" || ids[stmt.ColumnText(0)] == "" {
 					ids[stmt.ColumnText(0)] = name
 				}
 				return nil

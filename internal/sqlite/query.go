@@ -133,7 +133,7 @@ func urlWords(text string) (words []string) {
 	case text[len(text)-1] == '/' && strings.Count(text, "/") <= 16:
 		words = append(words, word(hashed(tagDirectory, text)))
 	default:
-		words = append(words, beginning(hexed(tagPath, text)))
+		words = append(words, beginning(pathToken(text)))
 	}
 	return words
 }
@@ -234,8 +234,13 @@ func titledWords(tag string, t actionlog.TitledMatch) []string {
 	return one(group(all, " AND "))
 }
 
-// check refuses a query that has no institution or asks for what no engine
-// could answer.
+var otherFields = map[actionlog.Field]bool{
+	actionlog.FieldCode: true, actionlog.FieldURL: true, actionlog.FieldAny: true, actionlog.FieldIP: true,
+	actionlog.FieldActor: true, actionlog.FieldOnBehalfOf: true, actionlog.FieldTarget: true, actionlog.FieldPerson: true,
+	actionlog.FieldCourse: true, actionlog.FieldClass: true,
+}
+
+// check refuses a query that has no institution or a clause that means nothing.
 func check(q *actionlog.Query) error {
 	if q.Institution == "" {
 		return actionlog.Invalidf("institution", "is missing")
@@ -244,10 +249,8 @@ func check(q *actionlog.Query) error {
 		if len(c.Values) == 0 {
 			return actionlog.Invalidf(string(c.Field), "has no value")
 		}
-		for _, v := range c.Values {
-			if c.Field == actionlog.FieldURL && len(v.Text) > maxPathBytes && v.Text[0] == '/' {
-				return actionlog.Invalidf(string(c.Field), "is longer than %d bytes", maxPathBytes)
-			}
+		if _, text := textTags[c.Field]; !text && !otherFields[c.Field] {
+			return actionlog.Invalidf("field", "%q is not a field that a clause can look at", c.Field)
 		}
 	}
 	return nil

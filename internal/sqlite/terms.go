@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"strconv"
+	"strings"
 
 	"actionlog"
 	"actionlog/internal/people"
@@ -36,8 +37,46 @@ func columnOf(f actionlog.Field) int {
 	return -1
 }
 
-// term is a value of a column and its label.
+// term is a value of a column and its label. Values that have labels are kept
+// apart by institution, and actors also by whether they are of the platform's
+// staff: what one institution calls somebody is nothing to another.
 type term struct{ value, label string }
+
+// A label begins with a digit: a name or title counts more than what stands in
+// for one, however old.
+const (
+	labelStandIn = "0"
+	labelName    = "1"
+)
+
+func labelled(item *actionlog.Item, staff bool, value, name, standIn string) term {
+	if value == "" {
+		return term{}
+	}
+	scope := item.Institution + "\x00"
+	if staff {
+		scope += "staff"
+	}
+	t := term{scope + "\x00" + value, ""}
+	switch {
+	case name != "":
+		t.label = labelName + name
+	case standIn != "":
+		t.label = labelStandIn + standIn
+	}
+	return t
+}
+
+// plain undoes labelled.
+func (t term) plain() term {
+	if _, rest, ok := strings.Cut(t.value, "\x00"); ok {
+		_, t.value, _ = strings.Cut(rest, "\x00")
+	}
+	if t.label != "" {
+		t.label = t.label[1:]
+	}
+	return t
+}
 
 // columns returns an item's terms in the order of termColumns.
 func columns(item *actionlog.Item) [14]term {
@@ -49,12 +88,16 @@ func columns(item *actionlog.Item) [14]term {
 	if a.Origin.IP.IsValid() {
 		ip = a.Origin.IP.String()
 	}
+	institution := term{value: item.Institution}
+	if a.Institution.Name != "" {
+		institution.label = labelName + a.Institution.Name
+	}
 	return [14]term{
-		{item.Institution, a.Institution.Name}, {item.Position.Stream, ""}, {string(a.Category), ""}, {a.Code, a.Label}, {a.Outcome, ""},
+		institution, {item.Position.Stream, ""}, {string(a.Category), ""}, labelled(item, false, a.Code, a.Label, ""), {a.Outcome, ""},
 		{a.Actor.Kind, ""}, {a.Origin.Channel, ""}, {a.Request.Method, ""}, {code, ""}, {a.Request.MediaType(), ""}, {ip, ""},
-		{people.Key(a.Actor), firstOf(a.Actor.Name, a.Actor.Email, a.Actor.ID, a.Actor.ExternalID)},
-		{people.TitledKey(a.Course), firstOf(a.Course.Title, a.Course.ID)},
-		{people.TitledKey(a.Class), firstOf(a.Class.Title, a.Class.ID)},
+		labelled(item, item.Staff, people.Key(a.Actor), a.Actor.Name, firstOf(a.Actor.Email, a.Actor.ID, a.Actor.ExternalID)),
+		labelled(item, false, people.TitledKey(a.Course), a.Course.Title, a.Course.ID),
+		labelled(item, false, people.TitledKey(a.Class), a.Class.Title, a.Class.ID),
 	}
 }
 
@@ -86,34 +129,64 @@ type knownTerm struct {
 
 func newTerms() *terms { return &terms{known: map[termKey]knownTerm{}} }
 
-// number returns the number of a term, which it makes; the newest label stays.
+// better tells whether a label, true at the time at, should replace what is known.
+func (k knownTerm) better(label string, at int64) bool {
+	if label == "" || label == k.label {
+		return false
+	}
+	return k.label == "" || label[0] > k.label[0] || label[0] == k.label[0] && at >= k.at
+}
+
+// number returns the number of a term, which it makes; the best label stays.
 func (t *terms) number(c *sqlite.Conn, field int, v term, at int64) (int64, error) {
 	if v.value == "" {
 		return 0, nil
 	}
 	key := termKey{field, v.value}
 	known, ok := t.known[key]
-	if ok && (known.label == v.label || known.at > at || v.label == "") {
-		return known.no, nil
+	if !ok {
+		var err error
+		if known, err = findTerm(c, key, v.label, at); err != nil {
+			return 0, err
+		}
 	}
-	stmt := c.Prep(`INSERT INTO term(field, value, label, at) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET label = CASE WHEN excluded.at >= at AND excluded.label <> '' THEN excluded.label ELSE label END,
-		at = max(at, excluded.at) RETURNING no, label, at`)
-	stmt.BindInt64(1, int64(field))
-	stmt.BindText(2, v.value)
-	stmt.BindText(3, v.label)
-	stmt.BindInt64(4, at)
-	defer stmt.Reset()
-	if _, err := stmt.Step(); err != nil {
-		return 0, err
-	}
-	known = knownTerm{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2)}
-	if _, err := stmt.Step(); err != nil { // RETURNING: to the end
-		return 0, err
+	if known.better(v.label, at) {
+		stmt := c.Prep("UPDATE term SET label = ?, at = ? WHERE no = ?")
+		stmt.BindText(1, v.label)
+		stmt.BindInt64(2, at)
+		stmt.BindInt64(3, known.no)
+		if err := run(stmt); err != nil {
+			return 0, err
+		}
+		known.label, known.at = v.label, at
+	} else if known.label == v.label {
+		known.at = max(known.at, at)
 	}
 	if len(t.known) >= maxTerms {
 		clear(t.known)
 	}
 	t.known[key] = known
 	return known.no, nil
+}
+
+// findTerm reads a term, or makes it.
+func findTerm(c *sqlite.Conn, key termKey, label string, at int64) (knownTerm, error) {
+	stmt := c.Prep("SELECT no, label, at FROM term WHERE field = ? AND value = ?")
+	stmt.BindInt64(1, int64(key.field))
+	stmt.BindText(2, key.value)
+	found, err := stmt.Step()
+	known := knownTerm{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2)}
+	if e := stmt.Reset(); err == nil {
+		err = e
+	}
+	if err != nil || found {
+		return known, err
+	}
+	stmt = c.Prep("INSERT INTO term(field, value, label, at) VALUES (?, ?, ?, ?)")
+	stmt.BindInt64(1, int64(key.field))
+	stmt.BindText(2, key.value)
+	stmt.BindText(3, label)
+	stmt.BindInt64(4, at)
+	err = run(stmt)
+	return knownTerm{c.LastInsertRowID(), label, at}, err
 }

@@ -35,7 +35,7 @@ const (
 	tagIPv6        = "_6"
 	tagURL         = "_u" // the whole URL
 	tagDirectory   = "_d" // a beginning of the path that ends in "/"
-	tagPath        = "_p" // the path in hexadecimal
+	tagPath        = "_p" // the path in hexadecimal, see pathToken
 	tagStaffWord   = "_z" // + a word of StaffText
 	tagCourse      = "_v" // + part
 	tagClass       = "_w"
@@ -60,9 +60,23 @@ const (
 	partWord = "t"
 )
 
-// maxPathBytes is how much of a path can be searched by its beginning; FTS5
-// cuts words at 32 KiB.
-const maxPathBytes = 8000
+// pathPiece is how much of a path one word holds; FTS5 cuts words at 32 KiB.
+const pathPiece = 8000
+
+// pathToken is the word of the piece of a path that ends with the path: the
+// hash of what stands before the piece, and the piece in hexadecimal. A path of
+// up to pathPiece bytes is one piece.
+func pathToken(path string) string {
+	start := 0
+	if len(path) > 0 {
+		start = (len(path) - 1) / pathPiece * pathPiece
+	}
+	if start == 0 {
+		return hexed(tagPath, path)
+	}
+	before := hashed("", path[:start])
+	return hexed(tagPath+strings.Repeat("z", 14-len(before))+before+"_", path[start:])
+}
 
 // hashed is a tag and the hash of a value.
 func hashed(tag, value string) string {
@@ -183,10 +197,10 @@ func (t *tokens) url(r actionlog.Request) {
 	}
 	t.value(tagURL, r.URL)
 	path := r.Path()
-	if len(path) > maxPathBytes {
-		path = path[:maxPathBytes]
+	for end := pathPiece; end < len(path); end += pathPiece {
+		t.add(pathToken(path[:end]))
 	}
-	t.add(hexed(tagPath, path))
+	t.add(pathToken(path))
 	depth := 0
 	for i := 0; i < len(path) && depth < 16; i++ {
 		if path[i] == '/' {
@@ -198,9 +212,9 @@ func (t *tokens) url(r actionlog.Request) {
 
 // person adds the words of a person in a role. Several targets of one action
 // have slots of their own for their names, so that the words of a name are
-// looked for in one person.
+// looked for in one person. Only who is a person (named) is found by key or
+// name.
 func (t *tokens) person(role string, slot int, p actionlog.Person, named bool) {
-	t.value(tagPersonKey+role, people.Key(p))
 	t.value(tagPersonID+role, p.ID)
 	t.value(tagPersonID+role, p.ExternalID)
 	if email := people.FoldEmail(p.Email); email != "" {
@@ -212,6 +226,7 @@ func (t *tokens) person(role string, slot int, p actionlog.Person, named bool) {
 	if !named {
 		return
 	}
+	t.value(tagPersonKey+role, people.Key(p))
 	for _, w := range people.Words(p.Name) {
 		t.add(nameToken(role, slot, w))
 	}

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -33,7 +35,7 @@ func urlFilterCases() []testCase {
 			{"nothing", is(f, text("/v2.3")), ""},
 		}),
 		{"odd urls", rule, func(c *check) { testURLs(c, oddURLs()) }},
-		{"long urls", rule, func(c *check) { testURLs(c, longURLs()) }},
+		{"long urls", rule + " A text of more than 8,000 bytes may be refused as invalid, never answered wrongly.", func(c *check) { testURLs(c, longURLs()) }},
 	}
 }
 
@@ -68,6 +70,9 @@ func testURLs(c *check, urls []string) {
 			continue
 		}
 		done[sought] = true
+		if len(sought) > 8000 && c.refuses(sought) {
+			continue
+		}
 		var want []string
 		for i, u := range urls {
 			if actionlog.URLMatches(actionlog.Request{URL: u}, sought) {
@@ -76,6 +81,12 @@ func testURLs(c *check, urls []string) {
 		}
 		c.clause(is(actionlog.FieldURL, text(sought)), strings.Join(want, " "))
 	}
+}
+
+func (c *check) refuses(url string) bool {
+	_, _, err := c.store.Count(context.Background(), where(is(actionlog.FieldURL, text(url))), 0)
+	var invalid *actionlog.InvalidError
+	return errors.As(err, &invalid)
 }
 
 func soughtURLs(urls []string) (sought []string) {

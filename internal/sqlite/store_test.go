@@ -1,0 +1,27 @@
+package sqlite
+
+import (
+	"testing"
+
+	"actionlog"
+	"actionlog/internal/storetest"
+)
+
+func openTest(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+// The contract of a store, on SQLite.
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) actionlog.Store { return openTest(t) })
+}
