@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -101,7 +101,7 @@ func (s *service) publish(t testing.TB, lines [][]byte) {
 			}
 			category, _ := actionlog.ParseCategory(l.at("category"))
 			batch = append(batch, actionlog.Submission{Institution: l.at("institution.id"), Category: category,
-				ID: l.at("id"), Digest: [32]byte([]byte(fmt.Sprintf("%032x", start))), Document: raw})
+				ID: l.at("id"), Digest: sha256.Sum256(raw), Document: raw})
 		}
 		for i, r := range s.publisher.Publish(t.Context(), batch) {
 			if r.Err != nil {
