@@ -170,8 +170,8 @@ func readProblem(resp *http.Response) error {
 	if resp.StatusCode == http.StatusUnprocessableEntity && json.Unmarshal(body, &refused.answer) == nil && len(refused.answer.Results) > 0 {
 		return refused
 	}
-	if resp.StatusCode == http.StatusUnauthorized && p.Detail == "" {
-		p.Detail = "the token is not accepted"
+	if resp.StatusCode == http.StatusUnauthorized {
+		p.Detail = "the token is not accepted (--token, ACTIONLOG_TOKEN, or admin.token in the folder of --data)"
 	}
 	if resp.StatusCode == http.StatusBadRequest && p.Parameter != "" {
 		return usageError{p}

@@ -53,6 +53,7 @@ type known struct {
 	entryKey
 	name, email, id, external string
 	day                       actionlog.Day
+	staff                     bool
 }
 
 func openDirectory(path string) (*directory, error) {
@@ -82,8 +83,7 @@ func (d *directory) close() error {
 // naming is a fact to be written, and when it was true.
 type naming struct {
 	known
-	staff bool
-	at    int64 // Unix milliseconds
+	at int64 // Unix milliseconds
 }
 
 // learn writes whom and what the items name, in one synced transaction.
@@ -93,7 +93,6 @@ func (d *directory) learn(ctx context.Context, items []actionlog.Item, outcomes 
 		if k := outcomes[i].Kind; k == actionlog.OutcomeNew || k == actionlog.OutcomeRepeat {
 			namings(&items[i], func(n naming) {
 				if old, ok := facts[n.known]; !ok || old.at < n.at {
-					n.staff = n.staff || old.staff
 					facts[n.known] = n
 				}
 			})
@@ -137,7 +136,7 @@ func namings(item *actionlog.Item, yield func(naming)) {
 	a, at := &item.Action, item.OccurredAt.UnixMilli()
 	person := func(p actionlog.Person, staff bool) {
 		if key := people.Key(p); key != "" {
-			yield(naming{known{entryKey{item.Institution, actionlog.DirectoryPeople, key}, p.Name, p.Email, p.ID, p.ExternalID, item.Day()}, staff, at})
+			yield(naming{known{entryKey{item.Institution, actionlog.DirectoryPeople, key}, p.Name, p.Email, p.ID, p.ExternalID, item.Day(), staff}, at})
 		}
 	}
 	person(a.Actor, a.Actor.Kind == actionlog.KindStaff)
@@ -151,7 +150,7 @@ func namings(item *actionlog.Item, yield func(naming)) {
 	}
 	titled := func(kind actionlog.DirectoryKind, t actionlog.Titled) {
 		if key := people.TitledKey(t); key != "" {
-			yield(naming{known{entryKey{item.Institution, kind, key}, t.Title, "", t.ID, "", item.Day()}, false, at})
+			yield(naming{known{entryKey{item.Institution, kind, key}, t.Title, "", t.ID, "", item.Day(), false}, at})
 		}
 	}
 	titled(actionlog.DirectoryCourses, a.Course)

@@ -11,23 +11,24 @@ import (
 )
 
 func countCases() []testCase {
-	return []testCase{{"count", "Count counts matches. With max > 0 it may stop there and return max with exact = false: there are at least max.", func(c *check) {
-		for i := range 10 {
-			c.write(action(fmt.Sprint("a", i), noon.AddDate(0, 0, -i%4), `"outcome":`+quote([]string{"success", "failure"}[i%2])))
-		}
-		for _, test := range []struct {
-			q     actionlog.Query
-			total int64
-		}{{where(), 10}, {where(is(actionlog.FieldOutcome, text("success"))), 5}, {where(is(actionlog.FieldID, text("x"))), 0}, {between(where(), today.Start(), today.End()), 3}} {
-			for _, max := range []int64{0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 1 << 40} {
-				n, exact, err := c.store.Count(context.Background(), test.q, max)
-				right := exact && n == test.total || !exact && n == max && max > 0 && test.total >= max
-				if err != nil || !right {
-					c.Errorf("Count of %s, max %d = %d, exact %v, %v; there are %d", describe(test.q), max, n, exact, err, test.total)
+	return []testCase{{"count", "Count counts matches. With max > 0 it may stop there and return max with exact = false: there are at least max.",
+		func(c *check) {
+			for i := range 10 {
+				c.write(action(fmt.Sprint("a", i), noon.AddDate(0, 0, -i%4), `"outcome":`+quote([]string{"success", "failure"}[i%2])))
+			}
+			for _, test := range []struct {
+				q     actionlog.Query
+				total int64
+			}{{where(), 10}, {where(is(actionlog.FieldOutcome, text("success"))), 5}, {where(is(actionlog.FieldID, text("x"))), 0}, {between(where(), today.Start(), today.End()), 3}} {
+				for _, max := range []int64{0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 1 << 40} {
+					n, exact, err := c.store.Count(context.Background(), test.q, max)
+					right := exact && n == test.total || !exact && n == max && max > 0 && test.total >= max
+					if err != nil || !right {
+						c.Errorf("Count of %s, max %d = %d, exact %v, %v; there are %d", describe(test.q), max, n, exact, err, test.total)
+					}
 				}
 			}
-		}
-	}}}
+		}}}
 }
 
 func histogramCases() []testCase {
@@ -60,7 +61,8 @@ func (c *check) histogram(q actionlog.Query, edges []time.Time, want ...int64) {
 	}
 	for i, b := range got {
 		if b.Count != want[i] || !b.From.Equal(edges[i]) || !b.To.Equal(edges[i+1]) || b.By != nil {
-			c.Errorf("Histogram of %s: bucket %d is %s to %s with %d, by %v; want %s to %s with %d", describe(q), i, stamp(b.From), stamp(b.To), b.Count, b.By, stamp(edges[i]), stamp(edges[i+1]), want[i])
+			c.Errorf("Histogram of %s: bucket %d is %s to %s with %d, by %v; want %s to %s with %d", describe(q), i, stamp(b.From),
+				stamp(b.To), b.Count, b.By, stamp(edges[i]), stamp(edges[i+1]), want[i])
 		}
 	}
 }
@@ -93,7 +95,8 @@ func testHistogram(c *check) {
 
 func testHistogramBy(c *check) {
 	for i := range 12 {
-		members := []string{`"category":` + quote([]string{"course", "api", "institution"}[i%3]), `"actor":{"kind":` + quote([]string{"user", "staff"}[i%2]) + `}`}
+		members := []string{`"category":` + quote([]string{"course", "api", "institution"}[i%3]),
+			`"actor":{"kind":` + quote([]string{"user", "staff"}[i%2]) + `}`}
 		if i%4 != 0 {
 			members = append(members, `"outcome":`+quote([]string{"success", "failure"}[i%2]), `"origin":{"channel":"c`+fmt.Sprint(i%2)+`"}`)
 		}

@@ -19,7 +19,8 @@ func facetCases() []testCase {
 		{"facet of staff", "Unless the query says StaffShown, all actors of the platform's staff are one value with Staff set and Value and Label empty.", testFacetStaff},
 		{"facet refuses", "The fields of a facet are listed; others are invalid.", func(c *check) {
 			c.write(action("a", noon))
-			for _, f := range []actionlog.Field{actionlog.FieldID, actionlog.FieldAny, actionlog.FieldURL, actionlog.FieldPerson, actionlog.FieldTarget, "nonsense", ""} {
+			for _, f := range []actionlog.Field{actionlog.FieldID, actionlog.FieldAny, actionlog.FieldURL, actionlog.FieldPerson,
+				actionlog.FieldTarget, "nonsense", ""} {
 				if got, err := c.store.Facet(context.Background(), where(), f, 5); err == nil {
 					c.Errorf("Facet %q: %v", f, got)
 				}
@@ -52,7 +53,8 @@ func testFacets(c *check) {
 	for i := range 12 {
 		members := []string{`"category":` + quote([]string{"course", "course", "api"}[i%3]), `"actor":{"kind":"user"}`}
 		if i < 9 {
-			members = append(members, `"outcome":`+quote([]string{"success", "failure", "unknown"}[i%3]), fmt.Sprintf(`"response":{"code":%d}`, []int{200, 404, 1000, -1}[i%4]),
+			members = append(members, `"outcome":`+quote([]string{"success", "failure", "unknown"}[i%3]),
+				fmt.Sprintf(`"response":{"code":%d}`, []int{200, 404, 1000, -1}[i%4]),
 				`"origin":{"channel":`+quote([]string{"web", "été", "api"}[i%2])+`,"ip":`+quote([]string{"10.0.0.1", "::ffff:10.0.0.1", "2001:DB8:0::1"}[i%3])+`}`,
 				`"request":{"method":`+quote([]string{"get", "POST"}[i%2])+`,"content_type":`+quote([]string{"Text/HTML; q=1", "text/html"}[i%2])+`}`)
 		}
@@ -73,7 +75,8 @@ func testFacets(c *check) {
 	} {
 		c.facet(where(), f, 10, want)
 	}
-	c.facet(between(where(is(actionlog.FieldCategory, text("api"))), today.Start(), time.Time{}), actionlog.FieldOutcome, 10, actionlog.Facet{Values: counts("unknown", 1)})
+	c.facet(between(where(is(actionlog.FieldCategory, text("api"))), today.Start(), time.Time{}), actionlog.FieldOutcome, 10,
+		actionlog.Facet{Values: counts("unknown", 1)})
 	c.facet(where(is(actionlog.FieldID, text("nobody"))), actionlog.FieldOutcome, 10, actionlog.Facet{})
 }
 
@@ -115,7 +118,10 @@ func testFacetLabels(c *check) {
 		action("b1", at(-2), actor(`"id":"2","name":"Newest Name"`), course(`"id":"D"`), `"action":{"code":"course.class.created"}`),
 		action("b2", at(0), actor(`"id":"2"`), course(`"id":"D"`), `"action":{"code":"course.class.created"}`),
 		action("c1", at(0), actor(`"id":"3","email":"Three@X.edu"`), course(`"title":"Only  Title"`), `"action":{"code":"unknown"}`),
-		action("d1", at(0), actor(`"email":"Four@X.edu"`)), action("e1", at(0), actor(`"external_id":"five"`)), action("f1", at(0), actor(`"name":"Six  S"`)), action("g1", at(0), actor(`"id":"7"`)))
+		action("d1", at(0), actor(`"email":"Four@X.edu"`)),
+		action("e1", at(0), actor(`"external_id":"five"`)),
+		action("f1", at(0), actor(`"name":"Six  S"`)),
+		action("g1", at(0), actor(`"id":"7"`)))
 	v := func(value, label string, n int64) actionlog.FacetValue {
 		return actionlog.FacetValue{Value: value, Label: label, Count: n}
 	}
@@ -124,21 +130,28 @@ func testFacetLabels(c *check) {
 		v("id:3", "Three@X.edu", 1), v("id:7", "7", 1), v("name:six s", "Six  S", 1)}})
 	c.facet(where(), actionlog.FieldCourse, 20, actionlog.Facet{Missing: 4, Values: []actionlog.FacetValue{
 		v("id:C", "Third", 3), v("id:D", "D", 2), v("name:only title", "Only  Title", 1)}})
-	c.facet(where(is(actionlog.FieldID, texts("a1", "a2", "a3", "b1", "c1")...)), actionlog.FieldAction, 20, actionlog.Facet{Values: []actionlog.FacetValue{
-		v("x", "New label", 3), v("course.class.created", "Class created", 1), v("unknown", "", 1)}})
+	c.facet(where(is(actionlog.FieldID, texts("a1", "a2", "a3", "b1", "c1")...)), actionlog.FieldAction, 20,
+		actionlog.Facet{Values: []actionlog.FacetValue{
+			v("x", "New label", 3), v("course.class.created", "Class created", 1), v("unknown", "", 1)}})
 }
 
 func testFacetStaff(c *check) {
 	staff := func(n int) string {
 		return fmt.Sprintf(`"actor":{"kind":"staff","id":"S%d","name":"Staff %d"}`, n, n)
 	}
-	c.write(action("s1", noon, staff(1)), action("s2", noon, staff(2)), action("s3", noon.AddDate(0, 0, -1), staff(1)), action("s4", noon, `"actor":{"kind":"staff"}`),
-		action("u1", noon, `"actor":{"kind":"user","id":"U","name":"User"}`), action("u2", noon.Add(time.Hour), `"actor":{"kind":"user","id":"S1","name":"Namesake"}`), action("n", noon, `"actor":{"kind":"anonymous"}`))
+	c.write(action("s1", noon, staff(1)),
+		action("s2", noon, staff(2)),
+		action("s3", noon.AddDate(0, 0, -1), staff(1)),
+		action("s4", noon, `"actor":{"kind":"staff"}`),
+		action("u1", noon, `"actor":{"kind":"user","id":"U","name":"User"}`),
+		action("u2", noon.Add(time.Hour), `"actor":{"kind":"user","id":"S1","name":"Namesake"}`),
+		action("n", noon, `"actor":{"kind":"anonymous"}`))
 	user := actionlog.FacetValue{Value: "id:U", Label: "User", Count: 1}
 	for _, view := range []actionlog.StaffView{actionlog.StaffFindable, actionlog.StaffHidden} {
 		c.facet(seenBy(view, where()), actionlog.FieldActor, 10, actionlog.Facet{Missing: 1, Values: []actionlog.FacetValue{
 			{Staff: true, Count: 4}, {Value: "id:S1", Label: "Namesake", Count: 1}, user}})
-		c.facet(seenBy(view, where()), actionlog.FieldActor, 1, actionlog.Facet{Missing: 1, Other: 2, Values: []actionlog.FacetValue{{Staff: true, Count: 4}}})
+		c.facet(seenBy(view, where()), actionlog.FieldActor, 1,
+			actionlog.Facet{Missing: 1, Other: 2, Values: []actionlog.FacetValue{{Staff: true, Count: 4}}})
 		c.facet(seenBy(view, where()), actionlog.FieldActorKind, 10, actionlog.Facet{Values: counts("staff", 4, "user", 2, "anonymous", 1)})
 	}
 	got, err := c.store.Facet(context.Background(), seenBy(actionlog.StaffShown, where()), actionlog.FieldActor, 10)

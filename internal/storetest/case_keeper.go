@@ -24,7 +24,11 @@ func keeperCases() []testCase {
 			if days, err := c.store.Days(context.Background()); err != nil || len(days) > 0 {
 				c.Errorf("Days of an empty store: %v, %v", days, err)
 			}
-			items := c.items(action("a", noon), action("b", noon.AddDate(0, 0, -9)), action("c", noon.AddDate(0, 0, -9)), action("d", noon.AddDate(0, 0, -9), of("other")), action("e", noon.AddDate(0, 0, 1)))
+			items := c.items(action("a", noon),
+				action("b", noon.AddDate(0, 0, -9)),
+				action("c", noon.AddDate(0, 0, -9)),
+				action("d", noon.AddDate(0, 0, -9), of("other")),
+				action("e", noon.AddDate(0, 0, 1)))
 			c.writeItems(items)
 			c.outcomes(items[:1], isRepeat)
 			c.days(-9, 3, 0, 1, 1, 1)
@@ -61,7 +65,11 @@ func (c *check) days(pairs ...int) {
 
 func testDrop(c *check) {
 	end := today.End()
-	items := c.items(action("a", today.Start()), action("b", noon), action("c", end.Add(-time.Millisecond)), action("d", end), action("e", today.Start().Add(-time.Millisecond)),
+	items := c.items(action("a", today.Start()),
+		action("b", noon),
+		action("c", end.Add(-time.Millisecond)),
+		action("d", end),
+		action("e", today.Start().Add(-time.Millisecond)),
 		action("b", noon, of("other")), action("same", noon), action("same", noon.AddDate(0, 0, 1)))
 	c.writeItems(items)
 	c.days(-1, 1, 0, 5, 1, 2)
@@ -99,7 +107,8 @@ func testConcurrency(c *check) {
 	for b := range items {
 		for i := range size {
 			ids = append(ids, fmt.Sprintf("a%d-%d", b, i))
-			items[b] = append(items[b], c.item(action(ids[len(ids)-1], noon.AddDate(0, 0, -(b+i)%3), `"actor":{"kind":"user","id":"U`+fmt.Sprint(i)+`"}`)))
+			items[b] = append(items[b], c.item(action(ids[len(ids)-1], noon.AddDate(0, 0, -(b+i)%3),
+				`"actor":{"kind":"user","id":"U`+fmt.Sprint(i)+`"}`)))
 		}
 	}
 	var writers, readers sync.WaitGroup

@@ -14,7 +14,8 @@ func personFilterCases() []testCase {
 		filterCase("persons by what", "PersonMatch: directory key; ID or external ID byte for byte; e-mail, its beginning or its domain in lower case; words, all of one person's name.",
 			personDocuments(), matchRows()),
 		filterCase("one person's words", "PersonMatch.Words: all are words of the name of one person.", []string{
-			action("one", noon, `"targets":[{"name":"Ann Lee"},{"name":"Bob Wong"}]`), action("two", noon, `"targets":[{"name":"Ann Wong"},{"name":"Bob Lee"}]`),
+			action("one", noon, `"targets":[{"name":"Ann Lee"},{"name":"Bob Wong"}]`),
+			action("two", noon, `"targets":[{"name":"Ann Wong"},{"name":"Bob Lee"}]`),
 			action("roles", noon, `"actor":{"kind":"user","name":"Ann"}`, `"on_behalf_of":{"name":"Lee"}`, `"targets":[{"name":"Bob"}]`),
 			action("ninth", noon, `"targets":[`+strings.Repeat(`{"name":"Nobody Else"},`, 8)+`{"name":"Lee Ann Smith"}]`),
 			action("many", noon, `"targets":[`+strings.Repeat(`{"name":"Ann"},{"name":"Lee"},`, 30)+`{"name":"Zoe Last"}]`),
@@ -28,9 +29,12 @@ func personFilterCases() []testCase {
 			{"no such person", is(actionlog.FieldPerson, named("nobody lee")), ""},
 		}),
 		filterCase("things are no people", "Words: only of people (IsPerson); the directory key is that of a person.", []string{
-			action("thing", noon, `"targets":[{"kind":"assignment","id":"5","name":"Ann Lee"}]`), action("person", noon, `"targets":[{"kind":"learner","id":"5","name":"Ann Lee"}]`),
-			action("mailed", noon, `"targets":[{"kind":"group","id":"6","name":"Ann Lee","email":"ann@x.edu"}]`), action("external", noon, `"targets":[{"kind":"group","external_id":"5","name":"Ann Lee"}]`),
-			action("actor", noon, `"actor":{"kind":"system","id":"5","name":"Ann Lee"}`), action("behalf", noon, `"on_behalf_of":{"id":"5","name":"Ann Lee"}`),
+			action("thing", noon, `"targets":[{"kind":"assignment","id":"5","name":"Ann Lee"}]`),
+			action("person", noon, `"targets":[{"kind":"learner","id":"5","name":"Ann Lee"}]`),
+			action("mailed", noon, `"targets":[{"kind":"group","id":"6","name":"Ann Lee","email":"ann@x.edu"}]`),
+			action("external", noon, `"targets":[{"kind":"group","external_id":"5","name":"Ann Lee"}]`),
+			action("actor", noon, `"actor":{"kind":"system","id":"5","name":"Ann Lee"}`),
+			action("behalf", noon, `"on_behalf_of":{"id":"5","name":"Ann Lee"}`),
 			action("nameless", noon, `"targets":[{"id":"5"}]`),
 		}, []row{
 			{"words", is(actionlog.FieldPerson, named("ann lee")), "person mailed external actor behalf"},
@@ -46,11 +50,15 @@ func personFilterCases() []testCase {
 func personDocuments() []string {
 	return []string{
 		action("actor", noon, `"actor":{"kind":"user","id":"U1","name":"Melody Wang","email":"Melody@Example.EDU","external_id":"E1"}`),
-		action("behalf", noon, `"actor":{"kind":"api_key","id":"K1","name":"Sync Job"}`, `"on_behalf_of":{"id":"U1","name":"Melody Wang","email":"melody@example.edu","external_id":"E1"}`),
-		action("target", noon, `"actor":{"kind":"user","id":"U2","name":"Ann Lee"}`, `"targets":[{"kind":"course","id":"C1"},{"kind":"user","id":"U1","name":"WANG, Mélody","email":"melody@example.edu"}]`),
+		action("behalf", noon, `"actor":{"kind":"api_key","id":"K1","name":"Sync Job"}`,
+			`"on_behalf_of":{"id":"U1","name":"Melody Wang","email":"melody@example.edu","external_id":"E1"}`),
+		action("target", noon, `"actor":{"kind":"user","id":"U2","name":"Ann Lee"}`,
+			`"targets":[{"kind":"course","id":"C1"},{"kind":"user","id":"U1","name":"WANG, Mélody","email":"melody@example.edu"}]`),
 		action("self", noon, `"actor":{"kind":"user","id":"U1"}`, `"targets":[{"id":"U1"}]`),
-		action("keyless", noon, `"actor":{"kind":"user","email":"melody@example.edu"}`), action("external", noon, `"actor":{"kind":"user","external_id":"E1"}`),
-		action("named", noon, `"actor":{"kind":"user","name":"Melody  Wang"}`), action("crossed", noon, `"actor":{"kind":"user","id":"E1","external_id":"U1"}`),
+		action("keyless", noon, `"actor":{"kind":"user","email":"melody@example.edu"}`),
+		action("external", noon, `"actor":{"kind":"user","external_id":"E1"}`),
+		action("named", noon, `"actor":{"kind":"user","name":"Melody  Wang"}`),
+		action("crossed", noon, `"actor":{"kind":"user","id":"E1","external_id":"U1"}`),
 		action("other", noon, `"actor":{"kind":"user","id":"u1","name":"Melody","email":"melody@example.edu.au","external_id":"e1"}`),
 		action("nobody", noon, `"actor":{"kind":"anonymous"}`), action("elsewhere", noon, `"summary":"Melody Wang U1 melody@example.edu"`),
 	}
@@ -58,17 +66,20 @@ func personDocuments() []string {
 
 func roleRows() (rows []row) {
 	for f, want := range map[actionlog.Field]string{
-		actionlog.FieldActor: "actor self", actionlog.FieldOnBehalfOf: "behalf", actionlog.FieldTarget: "target self", actionlog.FieldPerson: "actor behalf target self",
+		actionlog.FieldActor: "actor self", actionlog.FieldOnBehalfOf: "behalf", actionlog.FieldTarget: "target self",
+		actionlog.FieldPerson: "actor behalf target self",
 	} {
 		rows = append(rows, row{string(f), is(f, keyed("id:U1")), want})
 	}
 	for f, want := range map[actionlog.Field]string{
-		actionlog.FieldActor: "actor named", actionlog.FieldOnBehalfOf: "behalf", actionlog.FieldTarget: "target", actionlog.FieldPerson: "actor named behalf target",
+		actionlog.FieldActor: "actor named", actionlog.FieldOnBehalfOf: "behalf", actionlog.FieldTarget: "target",
+		actionlog.FieldPerson: "actor named behalf target",
 	} {
 		rows = append(rows, row{string(f) + " by name", is(f, named("wang melody")), want})
 	}
 	for f, want := range map[actionlog.Field]string{
-		actionlog.FieldActor: "actor keyless", actionlog.FieldOnBehalfOf: "behalf", actionlog.FieldTarget: "target", actionlog.FieldPerson: "actor keyless behalf target",
+		actionlog.FieldActor: "actor keyless", actionlog.FieldOnBehalfOf: "behalf", actionlog.FieldTarget: "target",
+		actionlog.FieldPerson: "actor keyless behalf target",
 	} {
 		rows = append(rows, row{string(f) + " by e-mail", is(f, mailed("melody@example.edu")), want})
 	}
@@ -80,13 +91,18 @@ func matchRows() []row {
 	return []row{
 		{"id", is(f, withID("U1")), "actor behalf target self crossed"}, {"id in another case", is(f, withID("u1")), "other"},
 		{"external id", is(f, withID("E1")), "actor behalf external crossed"}, {"part of an id", is(f, withID("U")), ""},
-		{"key of an id", is(f, keyed("id:U1")), "actor behalf target self"}, {"key of an e-mail", is(f, keyed("email:melody@example.edu")), "keyless"},
+		{"key of an id", is(f, keyed("id:U1")), "actor behalf target self"},
+		{"key of an e-mail", is(f, keyed("email:melody@example.edu")), "keyless"},
 		{"key of an external id", is(f, keyed("external:E1")), "external"}, {"key of a name", is(f, keyed("name:melody wang")), "named"},
 		{"key of nobody", is(f, keyed("id:")), ""},
-		{"e-mail", is(f, mailed("melody@example.edu")), "actor behalf target keyless"}, {"beginning of an e-mail as a whole one", is(f, mailed("melody@example")), ""},
-		{"prefix", is(f, beginning("melody@example.edu")), "actor behalf target keyless other"}, {"short prefix", is(f, beginning("m")), "actor behalf target keyless other"},
+		{"e-mail", is(f, mailed("melody@example.edu")), "actor behalf target keyless"},
+		{"beginning of an e-mail as a whole one", is(f, mailed("melody@example")), ""},
+		{"prefix", is(f, beginning("melody@example.edu")), "actor behalf target keyless other"},
+		{"short prefix", is(f, beginning("m")), "actor behalf target keyless other"},
 		{"prefix of nothing", is(f, beginning("elody")), ""},
-		{"domain", is(f, domain("example.edu")), "actor behalf target keyless"}, {"domain above", is(f, domain("edu")), ""}, {"domain below", is(f, domain("example.edu.au")), "other"},
+		{"domain", is(f, domain("example.edu")), "actor behalf target keyless"},
+		{"domain above", is(f, domain("edu")), ""},
+		{"domain below", is(f, domain("example.edu.au")), "other"},
 		{"one word", is(f, named("melody")), "actor behalf target named other"}, {"words", is(f, named("Wang Melody")), "actor behalf target named"},
 		{"part of a word", is(f, named("melod")), ""}, {"job", is(f, named("sync")), "behalf"},
 		{"several", is(f, named("ann"), mailed("melody@example.edu.au"), withID("K1"), keyed("external:E1")), "target other behalf external"},

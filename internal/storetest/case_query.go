@@ -31,7 +31,8 @@ func testClauses(c *check) {
 			return quote(no)
 		}
 		c.write(action(id, noon.AddDate(0, 0, -i%3), `"outcome":`+bit(0, "success", "failure"), `"category":`+bit(1, "course", "api"),
-			`"origin":{"channel":`+bit(2, "web", "api")+`}`, `"summary":`+bit(3, "red", "blue"), `"actor":{"kind":"user","name":`+bit(4, "Ann", "Bob")+`}`))
+			`"origin":{"channel":`+bit(2, "web", "api")+`}`, `"summary":`+bit(3, "red", "blue"),
+			`"actor":{"kind":"user","name":`+bit(4, "Ann", "Bob")+`}`))
 	}
 	clauses := []actionlog.Clause{is(actionlog.FieldOutcome, text("success")), is(actionlog.FieldCategory, text("course")),
 		is(actionlog.FieldChannel, text("web")), is(actionlog.FieldAny, words("red")), is(actionlog.FieldActor, named("ann"))}
@@ -61,9 +62,11 @@ func testManyValues(c *check) {
 	var documents, ids []string
 	for i := range 40 {
 		ids = append(ids, fmt.Sprint("a", i))
-		documents = append(documents, action(ids[i], noon, `"actor":{"kind":"user","id":"p`+fmt.Sprint(i)+`","name":"Person N`+fmt.Sprint(i)+`","email":"p`+fmt.Sprint(i)+`@x.edu"}`,
-			`"course":{"id":"c`+fmt.Sprint(i)+`"}`, fmt.Sprintf(`"response":{"code":%d}`, 3*i), fmt.Sprintf(`"origin":{"ip":"10.0.%d.1"}`, i),
-			`"action":{"code":"x`+fmt.Sprint(i)+`"}`, url(fmt.Sprint("/u/", i))))
+		documents = append(documents,
+			action(ids[i], noon,
+				`"actor":{"kind":"user","id":"p`+fmt.Sprint(i)+`","name":"Person N`+fmt.Sprint(i)+`","email":"p`+fmt.Sprint(i)+`@x.edu"}`,
+				`"course":{"id":"c`+fmt.Sprint(i)+`"}`, fmt.Sprintf(`"response":{"code":%d}`, 3*i), fmt.Sprintf(`"origin":{"ip":"10.0.%d.1"}`, i),
+				`"action":{"code":"x`+fmt.Sprint(i)+`"}`, url(fmt.Sprint("/u/", i))))
 	}
 	c.write(documents...)
 	some := []string{"a0", "a7", "a39"}

@@ -25,7 +25,8 @@ func (c *check) manyDays() (ids []string) {
 		var documents []string
 		for i := range 100 {
 			ids = append(ids, fmt.Sprintf("a%d-%d", batch, i))
-			documents = append(documents, action(ids[len(ids)-1], noon.AddDate(0, 0, -i%5).Add(-msOf(i*37%50)), `"outcome":`+quote([]string{"success", "failure"}[i%2])))
+			documents = append(documents,
+				action(ids[len(ids)-1], noon.AddDate(0, 0, -i%5).Add(-msOf(i*37%50)), `"outcome":`+quote([]string{"success", "failure"}[i%2])))
 		}
 		c.write(documents...)
 	}

@@ -50,8 +50,10 @@ func testTwoInstitutions(c *check) {
 	ids := []string{"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8"}
 	for _, clause := range []actionlog.Clause{
 		is(actionlog.FieldOutcome, text("success")), is(actionlog.FieldAny, words("same")), is(actionlog.FieldPerson, keyed("id:U1")),
-		is(actionlog.FieldActor, named("ann")), is(actionlog.FieldCourse, titled(actionlog.TitledMatch{ID: "C1"})), is(actionlog.FieldIP, cidr("10.0.0.0/8")),
-		is(actionlog.FieldCode, code(200, 299)), is(actionlog.FieldURL, text("/x")), is(actionlog.FieldBatch, text("b")), not(actionlog.FieldOutcome, text("failure")),
+		is(actionlog.FieldActor, named("ann")), is(actionlog.FieldCourse, titled(actionlog.TitledMatch{ID: "C1"})),
+		is(actionlog.FieldIP, cidr("10.0.0.0/8")),
+		is(actionlog.FieldCode, code(200, 299)), is(actionlog.FieldURL, text("/x")),
+		is(actionlog.FieldBatch, text("b")), not(actionlog.FieldOutcome, text("failure")),
 	} {
 		c.finds(where(clause), ids...)
 	}
@@ -80,10 +82,13 @@ func testTwoInstitutions(c *check) {
 // testForeignNames gives one key other names in another institution.
 func testForeignNames(c *check) {
 	documents := func(institution, name, label string, day int) string {
-		return action("a", noon.AddDate(0, 0, day), of(institution), `"actor":{"kind":"user","id":"U1","name":`+quote(name)+`,"email":`+quote(name+"@x.edu")+`,"external_id":`+quote(name)+`}`,
-			`"course":{"id":"C1","title":`+quote(name)+`}`, `"class":{"id":"K1","title":`+quote(name)+`}`, `"action":{"code":"x","label":`+quote(label)+`}`)
+		return action("a", noon.AddDate(0, 0, day), of(institution),
+			`"actor":{"kind":"user","id":"U1","name":`+quote(name)+`,"email":`+quote(name+"@x.edu")+`,"external_id":`+quote(name)+`}`,
+			`"course":{"id":"C1","title":`+quote(name)+`}`,
+			`"class":{"id":"K1","title":`+quote(name)+`}`, `"action":{"code":"x","label":`+quote(label)+`}`)
 	}
-	c.writeItems(c.items(documents("other", "Secret", "Secret", 0), documents(home, "Known", "Known", 0), documents("other", "Secrecy", "Secrecy", 1), documents("third", "Mystery", "Mystery", 0)))
+	c.writeItems(c.items(documents("other", "Secret", "Secret", 0), documents(home, "Known", "Known", 0),
+		documents("other", "Secrecy", "Secrecy", 1), documents("third", "Mystery", "Mystery", 0)))
 	c.writeItems(c.items(strings.Replace(documents("other", "Covert", "Covert", 0), `"id":"a"`, `"id":"b"`, 1)))
 	for _, f := range []actionlog.Field{actionlog.FieldActor, actionlog.FieldCourse, actionlog.FieldClass, actionlog.FieldAction} {
 		got, err := c.store.Facet(context.Background(), where(), f, 10)
@@ -92,7 +97,8 @@ func testForeignNames(c *check) {
 		}
 	}
 	for _, kind := range []actionlog.DirectoryKind{actionlog.DirectoryPeople, actionlog.DirectoryCourses, actionlog.DirectoryClasses} {
-		key := map[actionlog.DirectoryKind]string{actionlog.DirectoryPeople: "id:U1", actionlog.DirectoryCourses: "id:C1", actionlog.DirectoryClasses: "id:K1"}[kind]
+		key := map[actionlog.DirectoryKind]string{actionlog.DirectoryPeople: "id:U1", actionlog.DirectoryCourses: "id:C1",
+			actionlog.DirectoryClasses: "id:K1"}[kind]
 		got, more, err := c.store.Lookup(context.Background(), home, kind, actionlog.DirectoryMatch{Key: key}, 10)
 		if err != nil || more || len(got) != 1 || !cmp.Equal(got[0].Names, []string{"Known"}) || !got[0].LastSeen.Equal(noon) {
 			c.Errorf("Lookup in %s: %+v, %v", kind, got, err)

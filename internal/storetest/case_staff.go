@@ -11,10 +11,12 @@ func staffCases() []testCase {
 
 func testStaffViews(c *check) {
 	c.write(
-		action("staff", noon, `"actor":{"kind":"staff","id":"S1","name":"Rita Root","email":"rita@platform.example","external_id":"X1"}`, `"summary":"Rita Root opened the course"`,
+		action("staff", noon, `"actor":{"kind":"staff","id":"S1","name":"Rita Root","email":"rita@platform.example","external_id":"X1"}`,
+			`"summary":"Rita Root opened the course"`,
 			`"targets":[{"name":"Ann Lee"}]`, `"on_behalf_of":{"id":"U9","name":"Bob Wong"}`),
 		action("plainstaff", noon, `"actor":{"kind":"staff"}`),
-		action("user", noon, `"actor":{"kind":"user","id":"S1","name":"Rita Root","email":"rita@platform.example","external_id":"X1"}`, `"summary":"Rita Root opened the course"`),
+		action("user", noon, `"actor":{"kind":"user","id":"S1","name":"Rita Root","email":"rita@platform.example","external_id":"X1"}`,
+			`"summary":"Rita Root opened the course"`),
 		action("mention", noon, `"summary":"asked by Rita Root"`))
 	byWho := map[string]actionlog.Value{
 		"name": named("rita root"), "key": keyed("id:S1"), "id": withID("S1"), "external id": withID("X1"), "e-mail": mailed("rita@platform.example"),
@@ -54,7 +56,8 @@ func testStaffViews(c *check) {
 
 func testStaffRoles(c *check) {
 	c.write(
-		action("staff", noon, `"actor":{"kind":"staff","id":"S1","name":"Rita Root"}`, `"targets":[{"id":"U1","name":"Ann Lee"}]`, `"on_behalf_of":{"id":"U2","name":"Bob Wong"}`),
+		action("staff", noon, `"actor":{"kind":"staff","id":"S1","name":"Rita Root"}`, `"targets":[{"id":"U1","name":"Ann Lee"}]`,
+			`"on_behalf_of":{"id":"U2","name":"Bob Wong"}`),
 		action("target", noon, `"actor":{"kind":"user","id":"U1","name":"Ann Lee"}`, `"targets":[{"kind":"staff","id":"S1","name":"Rita Root"}]`))
 	for _, view := range []actionlog.StaffView{actionlog.StaffFindable, actionlog.StaffShown, actionlog.StaffHidden} {
 		c.finds(seenBy(view, where(is(actionlog.FieldTarget, named("ann")))), "staff")

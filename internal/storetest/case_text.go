@@ -61,7 +61,10 @@ func codeFilterCases() []testCase {
 	for _, n := range codes {
 		documents = append(documents, action(fmt.Sprint("c", n), noon, fmt.Sprintf(`"response":{"code":%d}`, n)))
 	}
-	documents = append(documents, action("none", noon), action("text", noon, `"response":{"code":"200"}`), action("half", noon, `"response":{"code":200.5}`))
+	documents = append(documents,
+		action("none", noon),
+		action("text", noon, `"response":{"code":"200"}`),
+		action("half", noon, `"response":{"code":200.5}`))
 	return []testCase{filterCase("response codes", "FieldCode: Value.Min, Value.Max: inclusive. Any integer can occur.", documents, []row{
 		{"one", is(actionlog.FieldCode, code(200, 200)), "c200"},
 		{"one that nobody has", is(actionlog.FieldCode, code(202, 202)), ""},

@@ -18,7 +18,10 @@ func urlFilterCases() []testCase {
 			action("page", noon, url("https://h.example/v2.2/users/?page=2#x")), action("seven", noon, url("/v2.2/users/7")),
 			action("users", noon, url("/v2.2/users")), action("other", noon, url("http://h.example:8080/v2.2/usersettings/7/email")),
 			action("host", noon, url("https://h.example")), action("query", noon, url("https://h.example?next=/v2.2/users/")),
-			action("upper", noon, url("/V2.2/Users/7")), action("relative", noon, url("v2.2/users/7")), action("none", noon), action("wrong", noon, `"request":{"url":7}`),
+			action("upper", noon, url("/V2.2/Users/7")),
+			action("relative", noon, url("v2.2/users/7")),
+			action("none", noon),
+			action("wrong", noon, `"request":{"url":7}`),
 		}, []row{
 			{"whole", is(f, text("https://h.example/v2.2/users/?page=2#x")), "page"},
 			{"whole without path", is(f, text("https://h.example")), "host"},
@@ -35,7 +38,8 @@ func urlFilterCases() []testCase {
 			{"nothing", is(f, text("/v2.3")), ""},
 		}),
 		{"odd urls", rule, func(c *check) { testURLs(c, oddURLs()) }},
-		{"long urls", rule + " A text of more than 8,000 bytes may be refused as invalid, never answered wrongly.", func(c *check) { testURLs(c, longURLs()) }},
+		{"long urls", rule + " A text of more than 8,000 bytes may be refused as invalid, never answered wrongly.",
+			func(c *check) { testURLs(c, longURLs()) }},
 	}
 }
 

@@ -3,6 +3,7 @@ package storetest
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"actionlog"
 	"actionlog/internal/people"
@@ -168,4 +169,8 @@ func isTitled(t actionlog.Titled, m actionlog.TitledMatch) bool {
 		return t.ID == m.ID
 	}
 	return hasWords(t.Title, m.Words)
+}
+
+func within(t, from, to time.Time) bool {
+	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || t.Before(to))
 }

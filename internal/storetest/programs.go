@@ -131,7 +131,8 @@ func (w *world) step() step {
 	case 8:
 		return w.get()
 	case 9:
-		return histogramStep{w.query(), w.edges(), pick(w, "", actionlog.FieldCategory, actionlog.FieldOutcome, actionlog.FieldActorKind, actionlog.FieldChannel)}
+		return histogramStep{w.query(), w.edges(), pick(w, "", actionlog.FieldCategory, actionlog.FieldOutcome, actionlog.FieldActorKind,
+			actionlog.FieldChannel)}
 	case 10:
 		return facetStep{w.query(), facets[w.IntN(len(facets))], pick(w, 1, 2, 100)}
 	case 11:

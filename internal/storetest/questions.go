@@ -117,7 +117,8 @@ func (w *world) edges() (edges []time.Time) {
 }
 
 func (w *world) lookup() step {
-	s := lookupStep{institution: w.institution(), kind: pick(w, actionlog.DirectoryPeople, actionlog.DirectoryPeople, actionlog.DirectoryCourses, actionlog.DirectoryClasses), limit: pick(w, 1, 2, 100)}
+	s := lookupStep{institution: w.institution(), kind: pick(w, actionlog.DirectoryPeople, actionlog.DirectoryPeople,
+		actionlog.DirectoryCourses, actionlog.DirectoryClasses), limit: pick(w, 1, 2, 100)}
 	if s.kind != actionlog.DirectoryPeople {
 		t := w.titledMatch()
 		s.match = actionlog.DirectoryMatch{Key: t.Key, ID: t.ID, Words: t.Words}

@@ -100,7 +100,8 @@ func (w *world) item(id, institution string, at time.Time) actionlog.Item {
 		`"outcome":` + quote(pick(w, "success", "failure", "maybe")), `"on_behalf_of":` + w.person("user"), `"targets":` + w.targets(),
 		`"course":` + w.titled(), `"class":` + w.titled(), `"summary":` + quote(one(w, worldWords[:])+" "+one(w, worldWords[:])),
 		`"request":` + object("method", pick(w, "get", "POST"), "url", one(w, worldURLs[:]), "content_type", pick(w, "text/html", "Text/HTML; q=1", "")),
-		fmt.Sprintf(`"response":{"code":%d}`, one(w, worldCodes[:])), `"origin":` + object("ip", one(w, worldIPs[:]), "channel", pick(w, "web", "api", "")),
+		fmt.Sprintf(`"response":{"code":%d}`, one(w, worldCodes[:])),
+		`"origin":` + object("ip", one(w, worldIPs[:]), "channel", pick(w, "web", "api", "")),
 		`"trace":` + object("batch_id", pick(w, "b1", "b2"), "request_id", pick(w, "r1", "b1")),
 	} {
 		if w.IntN(3) > 0 {

@@ -1,0 +1,77 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"actionlog"
+)
+
+type lookupStep struct {
+	institution string
+	kind        actionlog.DirectoryKind
+	match       actionlog.DirectoryMatch
+	limit       int
+}
+
+func (s lookupStep) String() string {
+	return fmt.Sprintf("lookup %s in %s of %q, limit %d", describeLookup(s.match), s.kind, s.institution, s.limit)
+}
+
+func (s lookupStep) run(model *Model, store actionlog.Store) error {
+	all, _, err := model.Lookup(context.Background(), s.institution, s.kind, s.match, 1000)
+	if err != nil {
+		return err
+	}
+	got, more, err := store.Lookup(context.Background(), s.institution, s.kind, s.match, s.limit)
+	if err != nil {
+		return err
+	}
+	if len(got) != min(len(all), s.limit) || more != (len(all) > s.limit) {
+		return fmt.Errorf("%d entries, more %v; there are %d", len(got), more, len(all))
+	}
+	byKey := map[string]actionlog.DirectoryEntry{}
+	for _, e := range all {
+		byKey[e.Key] = e
+	}
+	for i, e := range got {
+		want, ok := byKey[e.Key]
+		if !ok {
+			return fmt.Errorf("finds %q besides, or twice", e.Key)
+		}
+		delete(byKey, e.Key)
+		if d := diffEntry(want, e); d != "" {
+			return fmt.Errorf("entry %q (-want +got):\n%s", e.Key, d)
+		}
+		if !e.LastSeen.Equal(all[i].LastSeen) {
+			return fmt.Errorf("entry %d is %q, last seen %s; want one of %s", i, e.Key, stamp(e.LastSeen), stamp(all[i].LastSeen))
+		}
+	}
+	return nil
+}
+
+type dropStep struct{ day actionlog.Day }
+
+func (s dropStep) String() string { return "drop " + s.day.String() }
+
+func (s dropStep) run(model *Model, store actionlog.Store) error {
+	_ = model.Drop(context.Background(), s.day)
+	if err := store.Drop(context.Background(), s.day); err != nil {
+		return err
+	}
+	want, _ := model.Days(context.Background())
+	got, err := store.Days(context.Background())
+	if err != nil {
+		return err
+	}
+	for _, days := range [][]actionlog.DayInfo{want, got} {
+		for i := range days {
+			days[i].Bytes = 0 // the engine's own
+		}
+	}
+	if !slices.Equal(want, got) {
+		return fmt.Errorf("days %v, want %v", got, want)
+	}
+	return nil
+}
