@@ -50,14 +50,14 @@ func (x *Indexer) Run(ctx context.Context) error {
 	if x.Now == nil {
 		x.Now = time.Now
 	}
-	messages, err := x.Consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(2*maxBatch, 2*maxBatchBytes), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(5*time.Second))
+	messages, err := x.Consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(maxBatch, maxBatchBytes), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(5*time.Second))
 	if err != nil {
 		return fmt.Errorf("indexer: %w", err)
 	}
 	defer messages.Stop()
 	incoming := make(chan jetstream.Msg)
 	go receive(ctx, messages, incoming, x.Log)
-	ready := make(chan []entry, 1)
+	ready := make(chan []entry)
 	go x.collect(ctx, incoming, ready)
 	for batch := range ready {
 		finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -95,8 +95,9 @@ func receive(ctx context.Context, messages jetstream.MessagesContext, to chan<- 
 	}
 }
 
-// collect judges messages and puts them into batches: what is there, and no
-// more than a batch may hold.
+// collect judges messages and puts them into batches. A batch is handed on when
+// the writer is free, and grows while it is not: few actions are searchable at
+// once, and many are written in large batches, which cost less each.
 func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to chan<- []entry) {
 	defer close(to)
 	for {
@@ -105,25 +106,29 @@ func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to cha
 			return
 		}
 		batch, size := []entry{x.judge(m)}, len(m.Data())
-		pause := time.NewTimer(linger)
-	fill:
-		for len(batch) < maxBatch && size < maxBatchBytes {
+		pause := time.After(linger)
+		for open := true; open; {
+			more, ready := from, to
+			if len(batch) >= maxBatch || size >= maxBatchBytes {
+				more, pause = nil, nil
+			}
+			if pause != nil {
+				ready = nil
+			}
 			select {
-			case m, ok := <-from:
+			case m, ok := <-more:
 				if !ok {
-					break fill
+					return // stopping: unacknowledged, delivered again
 				}
 				batch = append(batch, x.judge(m))
 				size += len(m.Data())
-			case <-pause.C:
-				break fill
+			case <-pause:
+				pause = nil
+			case ready <- batch:
+				open = false
+			case <-ctx.Done():
+				return
 			}
-		}
-		pause.Stop()
-		select {
-		case to <- batch:
-		case <-ctx.Done():
-			return // unacknowledged: delivered again
 		}
 	}
 }

@@ -26,6 +26,11 @@ var consumers = [...]string{Indexer}
 // incarnationKey is the stream's metadata that names its incarnation.
 const incarnationKey = "actionlog_incarnation"
 
+// duplicateWindow is how long the stream recognises what it holds already. It
+// saves work, and memory in the server for every message of it; what comes
+// again later is a repeat in the store.
+const duplicateWindow = 30 * time.Second
+
 // AckWait is after what time an unacknowledged message is delivered again.
 const AckWait = 15 * time.Second
 
@@ -39,7 +44,7 @@ func (b *Bus) ensure(ctx context.Context) error {
 	config := jetstream.StreamConfig{
 		Name: StreamActions, Subjects: []string{actionlog.SubjectPrefix + ".*.*"}, Storage: jetstream.FileStorage,
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: b.max, MaxMsgs: -1, MaxAge: 0,
-		Duplicates: 2 * time.Minute, AllowAtomicPublish: true, AllowDirect: true,
+		Duplicates: duplicateWindow, AllowAtomicPublish: true, AllowDirect: true,
 		Metadata: map[string]string{incarnationKey: strings.ToLower(rand.Text()[:8])},
 	}
 	if s, err := b.JS.Stream(ctx, StreamActions); err == nil {

@@ -15,7 +15,7 @@ func valid(q *actionlog.Query) error {
 		return actionlog.Invalidf("institution", "is missing")
 	}
 	for _, c := range q.Clauses {
-		if !slices.Contains(fields, c.Field) {
+		if !slices.Contains(fields[:], c.Field) {
 			return actionlog.Invalidf(string(c.Field), "is not a field")
 		}
 		if len(c.Values) == 0 {
@@ -25,7 +25,7 @@ func valid(q *actionlog.Query) error {
 	return nil
 }
 
-var fields = []actionlog.Field{
+var fields = [...]actionlog.Field{
 	actionlog.FieldID, actionlog.FieldCategory, actionlog.FieldAction, actionlog.FieldOutcome,
 	actionlog.FieldActorKind, actionlog.FieldChannel, actionlog.FieldMethod, actionlog.FieldCode,
 	actionlog.FieldURL, actionlog.FieldContentType, actionlog.FieldAny, actionlog.FieldIP,

@@ -28,7 +28,7 @@ func (m *Model) Count(ctx context.Context, q actionlog.Query, max int64) (n int6
 }
 
 // splits are the fields that a histogram may be split by.
-var splits = []actionlog.Field{
+var splits = [...]actionlog.Field{
 	actionlog.FieldCategory, actionlog.FieldOutcome, actionlog.FieldActorKind, actionlog.FieldChannel,
 }
 
@@ -40,7 +40,7 @@ func (m *Model) Histogram(ctx context.Context, q actionlog.Query, edges []time.T
 	if len(edges) < 2 || !slices.IsSortedFunc(edges, time.Time.Compare) {
 		return nil, actionlog.Invalidf("edges", "are not two or more ascending times")
 	}
-	if by != "" && !slices.Contains(splits, by) {
+	if by != "" && !slices.Contains(splits[:], by) {
 		return nil, actionlog.Invalidf("by", "%q is not a field that a histogram can be split by", by)
 	}
 	found, _, err := m.matches(&q, actionlog.OldestFirst)
@@ -68,7 +68,7 @@ func (m *Model) Histogram(ctx context.Context, q actionlog.Query, edges []time.T
 }
 
 // facets are the fields that Facet counts.
-var facets = []actionlog.Field{
+var facets = [...]actionlog.Field{
 	actionlog.FieldCategory, actionlog.FieldAction, actionlog.FieldOutcome, actionlog.FieldActorKind,
 	actionlog.FieldChannel, actionlog.FieldMethod, actionlog.FieldCode, actionlog.FieldContentType,
 	actionlog.FieldIP, actionlog.FieldActor, actionlog.FieldCourse, actionlog.FieldClass,
@@ -79,7 +79,7 @@ func (m *Model) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 	if err := m.fault(ctx, "Facet"); err != nil {
 		return actionlog.Facet{}, err
 	}
-	if !slices.Contains(facets, field) {
+	if !slices.Contains(facets[:], field) {
 		return actionlog.Facet{}, actionlog.Invalidf("field", "%q is not a field that values can be counted of", field)
 	}
 	if limit < 1 {
