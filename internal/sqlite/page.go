@@ -82,13 +82,27 @@ func matchOf(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day) (m match, ok b
 			break
 		}
 	}
-	x.slots, err = sqlitex.ResultInt(c.Prep("SELECT coalesce(max(value), 0) FROM most WHERE name = 'targets'"))
-	if err != nil {
-		return m, false, err
+	if namesTargets(q) {
+		x.slots, err = sqlitex.ResultInt(c.Prep("SELECT coalesce(max(value), 0) FROM most WHERE name = 'targets'"))
+		if err != nil {
+			return m, false, err
+		}
 	}
 	m.span = spanOf(q, d)
 	m.expression, ok = x.expression()
 	return m, ok && m.low <= m.high, nil
+}
+
+// namesTargets tells whether a query looks for words of a target's name.
+func namesTargets(q *actionlog.Query) bool {
+	for _, c := range q.Clauses {
+		for _, v := range c.Values {
+			if len(v.Person.Words) > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func codesOf(c *sqlite.Conn) (codes []int, err error) {

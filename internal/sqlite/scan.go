@@ -14,7 +14,7 @@ import (
 
 // scanBlocks is how many decompressed blocks a scan keeps: rows in the order of
 // time go to and fro between the blocks of the writes that brought them.
-const scanBlocks = 256
+const scanBlocks = 64
 
 var errStop = errors.New("the listener stopped")
 

@@ -63,7 +63,7 @@ func open(path, schema string, create bool, cacheKiB int) (*sqlite.Conn, error) 
 }
 
 func prepareFile(c *sqlite.Conn, schema string, create bool, cacheKiB int) error {
-	for _, pragma := range []string{"synchronous=FULL", fmt.Sprintf("cache_size=-%d", cacheKiB), "temp_store=MEMORY", "mmap_size=268435456"} {
+	for _, pragma := range []string{"synchronous=FULL", fmt.Sprintf("cache_size=-%d", cacheKiB), "temp_store=MEMORY"} {
 		if err := sqlitex.ExecuteTransient(c, "PRAGMA "+pragma, nil); err != nil {
 			return err
 		}
