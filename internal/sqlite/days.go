@@ -47,6 +47,7 @@ type Store struct {
 
 	stopJanitor chan struct{}
 	janitor     sync.WaitGroup
+	closeOnce   func() error
 }
 
 var _ actionlog.Store = (*Store)(nil)
@@ -79,6 +80,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("store %s: %w", dir, err)
 	}
+	s.closeOnce = sync.OnceValue(s.closeAll)
 	s.janitor.Go(s.closeIdle)
 	return s, nil
 }
@@ -127,8 +129,11 @@ func (s *Store) probe(ctx context.Context, d *day) error {
 	})
 }
 
-// Close closes everything. Calls in progress must have ended.
-func (s *Store) Close() error {
+// Close closes everything; again, it does nothing. Calls in progress must have
+// ended.
+func (s *Store) Close() error { return s.closeOnce() }
+
+func (s *Store) closeAll() error {
 	close(s.stopJanitor)
 	s.janitor.Wait()
 	var errs []error
