@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -134,7 +135,11 @@ func Dial(ctx context.Context, o DialOptions) (*Bus, error) {
 }
 
 func (o DialOptions) connect() (*nats.Conn, error) {
-	options := []nats.Option{nats.Name("actionlog"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false), nats.Timeout(5 * time.Second)}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	options := []nats.Option{nats.Name("actionlog"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { o.Log.Warn("nats", "error", err) })}
 	if o.Password != "" {
 		options = append(options, nats.UserInfo(o.User, o.Password))
 	}
@@ -191,6 +196,9 @@ func (l natsLog) Noticef(string, ...any) {}
 func (l natsLog) Debugf(string, ...any)  {}
 func (l natsLog) Tracef(string, ...any)  {}
 func (l natsLog) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Plaintext passwords") {
+		return // they are random, one lives in memory, the other in a file of mode 0600
+	}
 	l.log.Warn("nats: " + fmt.Sprintf(format, v...))
 }
 func (l natsLog) Errorf(format string, v ...any) {
