@@ -1,0 +1,222 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"actionlog"
+	"actionlog/internal/storetest"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"gopkg.in/yaml.v3"
+)
+
+// memory is the ports that the API needs besides a store, in memory.
+type memory struct{ values map[string][]byte }
+
+func (m memory) Get(_ context.Context, bucket, key string) ([]byte, uint64, error) {
+	if v, ok := m.values[bucket+"/"+key]; ok {
+		return v, 1, nil
+	}
+	return nil, 0, actionlog.ErrNotFound
+}
+
+func (m memory) Put(_ context.Context, bucket, key string, value []byte, _ uint64) (uint64, error) {
+	m.values[bucket+"/"+key] = value
+	return 1, nil
+}
+
+func (m memory) Delete(context.Context, string, string) error                  { return nil }
+func (m memory) List(context.Context, string) ([]string, error)                { return nil, nil }
+func (m memory) Settled(context.Context) (time.Time, error)                    { return time.Unix(1, 0), nil }
+func (m memory) Institutions(context.Context) ([]actionlog.Institution, error) { return nil, nil }
+
+// everybody may do everything.
+type everybody struct{ Access }
+
+func (everybody) Check(context.Context, string) (Principal, error) {
+	return Principal{ID: "t", All: true}, nil
+}
+
+// newServer is the API on the naive store with n actions of institution uni.
+func newServer(t *testing.T, n int) (*httptest.Server, *storetest.Model) {
+	t.Helper()
+	store := storetest.NewModel()
+	var items []actionlog.Item
+	for i := range n {
+		doc := fmt.Sprintf(`{"id":"a%d","occurred_at":%q,"institution":{"id":"uni"},"category":"course","action":{"code":"x"},"actor":{"kind":"user"}}`,
+			i, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+		item, err := actionlog.Parse([]byte(doc), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, item)
+	}
+	if _, err := store.Write(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+	handler, err := New(t.Context(), options(store))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server, store
+}
+
+func options(store *storetest.Model) Options {
+	m := memory{map[string][]byte{}}
+	return Options{Searcher: store, Scanner: store, Directory: store, Institutions: m, Progress: m, State: m, Access: everybody{}, Registerer: prometheus.NewRegistry(), Metrics: http.NotFoundHandler(), OpenAPI: actionlog.OpenAPI(), Log: slog.New(slog.DiscardHandler)}
+}
+
+func get(t *testing.T, server *httptest.Server, path string) (*http.Response, []byte, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/institutions/uni/"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer x")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp, body, err
+}
+
+// An export whose store fails half-way ends in a broken body without trailers,
+// in every format; one that fails from the start is a problem.
+func TestBrokenExport(t *testing.T) {
+	for _, format := range []string{"ndjson", "ndjson&end=line", "json", "csv"} {
+		server, store := newServer(t, 3000)
+		left := 2000
+		store.Fault = func(call string) error {
+			if call == "record" {
+				if left--; left < 0 {
+					return fmt.Errorf("disk: %w", actionlog.ErrUnavailable)
+				}
+			}
+			return nil
+		}
+		resp, body, err := get(t, server, "export?format="+format)
+		if resp.StatusCode != http.StatusOK || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%s: %s, the body ends with %v after %d bytes", format, resp.Status, err, len(body))
+		}
+		if resp.Trailer.Get(trailerDigest) != "" || strings.Contains(string(body), `{"end":`) || strings.HasSuffix(string(body), "]\n") {
+			t.Errorf("%s: a broken export looks whole", format)
+		}
+		left = 0
+		resp, body, err = get(t, server, "export?format="+format)
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: a failure from the start: %s %s %v", format, resp.Status, body, err)
+		}
+	}
+}
+
+// A whole export has its trailers, also when it is empty.
+func TestWholeExport(t *testing.T) {
+	for _, n := range []int{0, 1, 2500} {
+		server, _ := newServer(t, n)
+		for _, format := range []string{"ndjson", "json", "csv"} {
+			resp, body, err := get(t, server, "export?format="+format)
+			if err != nil || resp.Trailer.Get(trailerCount) != fmt.Sprint(n) || len(resp.Trailer.Get(trailerDigest)) != 64 {
+				t.Errorf("%d as %s: %v %v, %d bytes", n, format, err, resp.Trailer, len(body))
+			}
+		}
+	}
+}
+
+// A client that leaves stops the scan.
+func TestClientLeaves(t *testing.T) {
+	server, store := newServer(t, 20000)
+	records, stopped := 0, make(chan int, 1)
+	store.Fault = func(call string) error {
+		if call == "record" {
+			records++
+			if records == 200 {
+				time.Sleep(50 * time.Millisecond) // the client is gone by now
+			}
+		}
+		return nil
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/v1/institutions/uni/export", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer x")
+	resp, err := http.DefaultClient.Do(req)
+	if err == nil {
+		leave()
+		resp.Body.Close()
+	}
+	leave()
+	go func() { server.Close(); stopped <- records }() // waits for the request
+	select {
+	case n := <-stopped:
+		if n >= 20000 {
+			t.Errorf("all %d records were read for nobody", n)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the export went on")
+	}
+}
+
+// A failing store is 503 everywhere, never a short answer.
+func TestStoreFails(t *testing.T) {
+	server, store := newServer(t, 5)
+	store.Fault = func(string) error { return fmt.Errorf("engine: %w", actionlog.ErrUnavailable) }
+	for _, path := range []string{"actions", "actions/a1", "actions/a1/export", "export", "histogram", "facets?field=actor", "people?q=x", "courses?q=x", "actions?user=x"} {
+		resp, body, err := get(t, server, path)
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %s %s %v", path, resp.Status, body, err)
+		}
+	}
+}
+
+// Every route is documented, and every documented path is a route.
+func TestOpenAPIKnowsEveryRoute(t *testing.T) {
+	var api struct {
+		Paths map[string]map[string]any `yaml:"paths"`
+	}
+	if err := yaml.Unmarshal(actionlog.OpenAPI(), &api); err != nil {
+		t.Fatal(err)
+	}
+	var documented, served []string
+	for path, methods := range api.Paths {
+		for method := range methods {
+			documented = append(documented, strings.ToUpper(method)+" "+path)
+		}
+	}
+	handler, err := New(t.Context(), options(storetest.NewModel()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameter := regexp.MustCompile(`:(\w+)`)
+	for _, r := range handler.(*gin.Engine).Routes() {
+		served = append(served, r.Method+" "+parameter.ReplaceAllString(r.Path, "{$1}"))
+	}
+	slices.Sort(documented)
+	slices.Sort(served)
+	if d := cmp.Diff(documented, served); d != "" {
+		t.Errorf("-openapi.yaml +routes\n%s", d)
+	}
+	for name := range filters {
+		if !strings.Contains(string(actionlog.OpenAPI()), "parameters/"+name+"'") {
+			t.Errorf("openapi.yaml does not use the filter %s", name)
+		}
+	}
+}
