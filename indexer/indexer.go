@@ -6,8 +6,8 @@ package indexer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"actionlog"
@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	maxBatch      = 8192
-	maxBatchBytes = 16 << 20
+	maxBatch      = 4096
+	maxBatchBytes = 8 << 20
 	// linger is how long a batch waits for more once the stream has paused.
 	linger = 5 * time.Millisecond
 	// finishWithin is how long the batch in hand may take after the stop.
@@ -26,6 +26,8 @@ const (
 	keepAlive = 4 * time.Second
 	minRetry  = 250 * time.Millisecond
 	maxRetry  = 30 * time.Second
+	// maxPause is the longest rest between batches of which nothing was written.
+	maxPause = 5 * time.Second
 )
 
 // Indexer takes actions from a consumer into a store. All fields but Log and
@@ -39,10 +41,13 @@ type Indexer struct {
 	Metrics     *Metrics
 	Log         *slog.Logger     // default slog.Default
 	Now         func() time.Time // default time.Now
+
+	health health
 }
 
-// Run indexes until ctx is done; the batch in hand is then finished. It returns
-// an error only when the consumer cannot be used at all.
+// Run indexes until ctx is done; the batch in hand is then finished, and what
+// waits behind it is given back. It always returns nil: what goes wrong meanwhile
+// is logged and tried again.
 func (x *Indexer) Run(ctx context.Context) error {
 	if x.Log == nil {
 		x.Log = slog.Default()
@@ -50,49 +55,60 @@ func (x *Indexer) Run(ctx context.Context) error {
 	if x.Now == nil {
 		x.Now = time.Now
 	}
-	messages, err := x.Consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(maxBatch, maxBatchBytes), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(5*time.Second))
-	if err != nil {
-		return fmt.Errorf("indexer: %w", err)
-	}
-	defer messages.Stop()
-	incoming := make(chan jetstream.Msg)
-	go receive(ctx, messages, incoming, x.Log)
-	ready := make(chan []entry)
-	go x.collect(ctx, incoming, ready)
+	incoming, ready := make(chan jetstream.Msg), make(chan []entry)
+	var feeding sync.WaitGroup
+	defer feeding.Wait()
+	feeding.Go(func() { x.receive(ctx, incoming) })
+	feeding.Go(func() { x.collect(ctx, incoming, ready) })
+	pause := minRetry
 	for batch := range ready {
 		finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })
-		x.settle(finish, batch)
+		stuck := x.settle(finish, batch)
 		stop()
 		cancel()
+		if !stuck {
+			pause = minRetry
+			continue
+		}
+		select { // nothing can be written: hammering would not help
+		case <-ctx.Done():
+		case <-time.After(pause):
+			pause = min(2*pause, maxPause)
+		}
 	}
 	return nil
 }
 
-// receive hands messages on until ctx is done.
-func receive(ctx context.Context, messages jetstream.MessagesContext, to chan<- jetstream.Msg, log *slog.Logger) {
+// receive hands messages on until ctx is done. It asks for one batch after the
+// other, so that no more than a batch is on its way.
+func (x *Indexer) receive(ctx context.Context, to chan<- jetstream.Msg) {
 	defer close(to)
-	stop := context.AfterFunc(ctx, messages.Stop)
-	defer stop()
 	for ctx.Err() == nil {
-		m, err := messages.Next()
-		switch {
-		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
-			return
-		case err != nil:
-			log.Warn("indexer: waiting for the stream", "error", err)
+		batch, err := x.Consumer.Fetch(maxBatch, jetstream.FetchMaxBytes(maxBatchBytes), jetstream.FetchContext(ctx))
+		if err == nil {
+			for m := range batch.Messages() {
+				select {
+				case to <- m:
+				case <-ctx.Done():
+					giveBack(m)
+				}
+			}
+			err = batch.Error()
+		}
+		if err != nil && ctx.Err() == nil {
+			x.Log.Warn("indexer: waiting for the stream", "error", err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Second):
 			}
-			continue
-		}
-		select {
-		case to <- m:
-		case <-ctx.Done():
-			return
 		}
 	}
+}
+
+// giveBack has messages delivered again at once, to whoever asks.
+func giveBack(m jetstream.Msg) {
+	_ = m.Nak() // without it, it is delivered again after its time
 }
 
 // collect judges messages and puts them into batches. A batch is handed on when
@@ -100,11 +116,7 @@ func receive(ctx context.Context, messages jetstream.MessagesContext, to chan<- 
 // once, and many are written in large batches, which cost less each.
 func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to chan<- []entry) {
 	defer close(to)
-	for {
-		m, ok := <-from
-		if !ok {
-			return
-		}
+	for m := range from {
 		batch, size := []entry{x.judge(m)}, len(m.Data())
 		pause := time.After(linger)
 		for open := true; open; {
@@ -118,7 +130,8 @@ func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to cha
 			select {
 			case m, ok := <-more:
 				if !ok {
-					return // stopping: unacknowledged, delivered again
+					giveBackAll(batch)
+					return
 				}
 				batch = append(batch, x.judge(m))
 				size += len(m.Data())
@@ -127,9 +140,16 @@ func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to cha
 			case ready <- batch:
 				open = false
 			case <-ctx.Done():
+				giveBackAll(batch)
 				return
 			}
 		}
+	}
+}
+
+func giveBackAll(batch []entry) {
+	for i := range batch {
+		giveBack(batch[i].msg)
 	}
 }
 

@@ -11,30 +11,43 @@ import (
 )
 
 // settle writes a batch and tells the stream what became of each message. Only
-// what is durable, or a durable dead letter, or too old, is acknowledged.
-func (x *Indexer) settle(ctx context.Context, batch []entry) {
+// what is durable, or a durable dead letter, or too old, is acknowledged. stuck
+// means that something is to be tried again and that nothing was written.
+func (x *Indexer) settle(ctx context.Context, batch []entry) (stuck bool) {
 	start := x.Now()
 	working := keepWorking(batch)
 	defer close(working)
 	var items []actionlog.Item
 	var written []*entry
+	done, failed := 0, error(nil)
 	for i := range batch {
 		switch e := &batch[i]; {
 		case e.dead != nil:
-			x.bury(ctx, e, *e.dead)
+			if err := x.bury(ctx, e, *e.dead); err != nil {
+				failed = err
+			} else {
+				done++
+			}
 		case e.old:
 			x.Metrics.actions.WithLabelValues("too_old").Inc()
 			x.ack(e.msg)
+			done++
 		default:
 			items = append(items, e.item)
 			written = append(written, e)
 		}
 	}
 	if len(items) > 0 {
-		x.write(ctx, items, written)
+		n, err := x.write(ctx, items, written)
+		done += n
+		if err != nil {
+			failed = err
+		}
 	}
+	x.health.note(x.Log, x.Now(), failed)
 	x.Metrics.batch.Observe(float64(len(batch)))
 	x.Metrics.seconds.Observe(x.Now().Sub(start).Seconds())
+	return failed != nil && done == 0
 }
 
 // keepWorking tells the stream that the messages are in hand, so that they are
@@ -58,28 +71,28 @@ func keepWorking(batch []entry) chan struct{} {
 	return done
 }
 
-func (x *Indexer) write(ctx context.Context, items []actionlog.Item, written []*entry) {
+// write writes items; failed is why some of them are to be tried again.
+func (x *Indexer) write(ctx context.Context, items []actionlog.Item, written []*entry) (done int, failed error) {
 	outcomes, err := x.Writer.Write(ctx, items)
 	if err != nil {
-		x.Log.Error("indexer: a batch was not written; it will be delivered again", "actions", len(items), "error", err)
 		for _, e := range written {
 			x.retry(e.msg)
 		}
-		return
+		return 0, err
 	}
-	var failed error
 	for i, o := range outcomes {
-		if o.Kind == actionlog.OutcomeRetry {
-			failed = o.Err
+		if err := x.conclude(ctx, written[i], o); err != nil {
+			failed = err
+		} else {
+			done++
 		}
-		x.conclude(ctx, written[i], o)
 	}
-	if failed != nil {
-		x.Log.Warn("indexer: some actions were not written; they will be delivered again", "error", failed)
-	}
+	return done, failed
 }
 
-func (x *Indexer) conclude(ctx context.Context, e *entry, o actionlog.Outcome) {
+// conclude tells the stream what became of a message; an error is why it is to
+// be tried again.
+func (x *Indexer) conclude(ctx context.Context, e *entry, o actionlog.Outcome) error {
 	switch o.Kind {
 	case actionlog.OutcomeNew:
 		x.Metrics.observe(&e.item, x.Now())
@@ -89,13 +102,17 @@ func (x *Indexer) conclude(ctx context.Context, e *entry, o actionlog.Outcome) {
 		x.Metrics.actions.WithLabelValues("repeat").Inc()
 		x.ack(e.msg)
 	case actionlog.OutcomeCollision:
-		x.bury(ctx, e, x.letter(e, actionlog.DeadCollision, actionlog.Invalidf("/id", "another document of this institution and day has this id")))
+		return x.bury(ctx, e, x.letter(e, actionlog.DeadCollision, actionlog.Invalidf("/id", "another document of this institution and day has this id")))
 	case actionlog.OutcomeRefused:
-		x.bury(ctx, e, x.letter(e, actionlog.DeadRefused, o.Err))
+		return x.bury(ctx, e, x.letter(e, actionlog.DeadRefused, o.Err))
 	default:
-		x.Metrics.actions.WithLabelValues("retry").Inc()
 		x.retry(e.msg)
+		if o.Err == nil {
+			return errors.New("the store wants it to be tried again")
+		}
+		return o.Err
 	}
+	return nil
 }
 
 // letter makes a dead letter of a valid document.
@@ -111,17 +128,18 @@ func (x *Indexer) letter(e *entry, reason string, err error) actionlog.DeadLette
 	return l
 }
 
-// bury stores a dead letter and then acknowledges the original.
-func (x *Indexer) bury(ctx context.Context, e *entry, l actionlog.DeadLetter) {
+// bury stores a dead letter and then acknowledges the original; an error means
+// that the original will be delivered again.
+func (x *Indexer) bury(ctx context.Context, e *entry, l actionlog.DeadLetter) error {
 	if err := x.Dead.Add(ctx, l); err != nil {
-		x.Log.Error("indexer: a dead letter was not stored; its original will be delivered again", "error", err)
 		x.retry(e.msg)
-		return
+		return err
 	}
 	x.Metrics.actions.WithLabelValues("dead").Inc()
 	x.Metrics.dead.WithLabelValues(l.Reason).Inc()
 	x.Log.Warn("dead letter", "position", l.Position.String(), "institution", l.Institution, "reason", l.Reason, "field", l.Field, "detail", l.Detail)
 	x.ack(e.msg)
+	return nil
 }
 
 func (x *Indexer) ack(m jetstream.Msg) {
@@ -132,6 +150,7 @@ func (x *Indexer) ack(m jetstream.Msg) {
 
 // retry has a message delivered again, later the more often that happened.
 func (x *Indexer) retry(m jetstream.Msg) {
+	x.Metrics.actions.WithLabelValues("retry").Inc()
 	delay := minRetry
 	if meta, err := m.Metadata(); err == nil {
 		delay = min(maxRetry, minRetry<<min(meta.NumDelivered, 8))

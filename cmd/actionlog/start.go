@@ -49,7 +49,8 @@ func (r *running) run(ctx context.Context) error {
 		return err
 	}
 	scrubber := actionlog.NewScrubber(r.cmd.SecretNames...)
-	if err := r.startIndexer(ctx, nats, store, scrubber, registry, failed); err != nil {
+	x, err := r.startIndexer(ctx, nats, store, scrubber, registry, failed)
+	if err != nil {
 		return err
 	}
 	r.background("trimming", failed, func(ctx context.Context) error { return nats.Trim(ctx, trimEvery) })
@@ -61,7 +62,7 @@ func (r *running) run(ctx context.Context) error {
 	handler, err := search.New(ctx, search.Options{
 		Searcher: store, Scanner: store, Directory: store, Institutions: store,
 		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Access: accessPort{tokens},
-		Scrubber: scrubber, Checks: checks(nats, store), OpenAPI: actionlog.OpenAPI(),
+		Scrubber: scrubber, Checks: checks(nats, store, x), OpenAPI: actionlog.OpenAPI(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Log: r.log,
 	})
@@ -155,23 +156,23 @@ func secretFile(path string) (string, error) {
 	return secret, writeFile(path, secret)
 }
 
-func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store *sqlite.Store, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) error {
+func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store *sqlite.Store, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
 	consumer, err := b.Consumer(ctx, bus.Indexer)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	incarnation, err := b.Incarnation(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x := &indexer.Indexer{Consumer: consumer, Incarnation: incarnation, Writer: store, Dead: b.DeadLetters(),
 		Scrubber: scrubber, Metrics: indexer.NewMetrics(registry), Log: r.log}
 	r.background("indexer", failed, x.Run)
-	return nil
+	return x, nil
 }
 
 // checks are what readiness means.
-func checks(b *bus.Bus, store *sqlite.Store) []search.Check {
+func checks(b *bus.Bus, store *sqlite.Store, x *indexer.Indexer) []search.Check {
 	return []search.Check{
 		{Name: "stream", Run: func(ctx context.Context) error {
 			used, limit, err := b.Fill(ctx)
@@ -193,6 +194,9 @@ func checks(b *bus.Bus, store *sqlite.Store) []search.Check {
 			return nil
 		}},
 		{Name: "indexer", Warning: true, Run: func(ctx context.Context) error {
+			if err := x.Trouble(); err != nil {
+				return err
+			}
 			until, err := b.Progress().Settled(ctx)
 			if behind := time.Since(until); err == nil && behind > time.Minute {
 				err = fmt.Errorf("the store is %s behind the stream", behind.Round(time.Second))

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -64,15 +65,38 @@ func (b *Bus) ensure(ctx context.Context) error {
 		return fmt.Errorf("stream %s: %w", StreamDead, err)
 	}
 	for _, name := range consumers {
-		_, err := b.JS.CreateOrUpdateConsumer(ctx, StreamActions, jetstream.ConsumerConfig{
-			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
-			AckWait: AckWait, MaxDeliver: -1, MaxAckPending: 50_000, FilterSubject: actionlog.SubjectPrefix + ".>",
-		})
-		if err != nil {
+		if err := b.ensureConsumer(ctx, name); err != nil {
 			return fmt.Errorf("consumer %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// ensureConsumer makes a durable consumer. When the server is this process,
+// nobody can have messages in hand while it starts: what an earlier process had
+// is delivered at once, and not only after AckWait. To that end the consumer is
+// made anew from its acknowledgement floor; what was acknowledged beyond it is
+// delivered again, as a repeat.
+func (b *Bus) ensureConsumer(ctx context.Context, name string) error {
+	config := jetstream.ConsumerConfig{
+		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckWait: AckWait, MaxDeliver: -1, MaxAckPending: 50_000, FilterSubject: actionlog.SubjectPrefix + ".>",
+	}
+	c, err := b.JS.Consumer(ctx, StreamActions, name)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+	case err != nil:
+		return err
+	case b.server != nil && c.CachedInfo().NumAckPending > 0:
+		if err := b.JS.DeleteConsumer(ctx, StreamActions, name); err != nil {
+			return err
+		}
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, c.CachedInfo().AckFloor.Stream+1
+	default:
+		config.DeliverPolicy, config.OptStartSeq = c.CachedInfo().Config.DeliverPolicy, c.CachedInfo().Config.OptStartSeq
+	}
+	_, err = b.JS.CreateOrUpdateConsumer(ctx, StreamActions, config)
+	return err
 }
 
 // Incarnation is the stream part of every position of this stream.

@@ -18,8 +18,8 @@ var letters = strings.NewReplacer("ø", "o", "ł", "l", "đ", "d", "ð", "d", "�
 // Fold returns text as it is compared: case folded, compatibility forms
 // unified (NFKD), diacritics removed. "Łukasz ÅNGSTRÖM" is "lukasz angstrom".
 func Fold(text string) string {
-	if isFoldedASCII(text) {
-		return text
+	if isASCII(text) {
+		return strings.ToLower(text)
 	}
 	s := cases.Fold().String(norm.NFKD.String(text))
 	var b strings.Builder
@@ -80,9 +80,9 @@ func clip(word string) string {
 	return word[:end]
 }
 
-func isFoldedASCII(s string) bool {
+func isASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf || 'A' <= s[i] && s[i] <= 'Z' {
+		if s[i] >= utf8.RuneSelf {
 			return false
 		}
 	}

@@ -71,33 +71,52 @@ func (c *codec) unpack(data []byte) (documents [][]byte, err error) {
 // errBlock is damage that SQLite cannot see.
 var errBlock = fmt.Errorf("a block of documents is malformed")
 
-// blocks reads documents of one day, keeping the blocks last read.
+// A reader keeps the blocks that it read last, up to so many and so many bytes:
+// rows in the order of time go to and fro between the blocks of the writes that
+// brought them.
+const keptBlocks, keptBytes = 64, 8 << 20
+
+// blocks reads documents of one day.
 type blocks struct {
 	codec *codec
 	conn  *sqlite.Conn
-	keep  int
-	kept  map[int64][][]byte
+	kept  map[int64]block
 	order []int64
+	size  int
+}
+
+type block struct {
+	documents [][]byte
+	size      int
 }
 
 func (b *blocks) document(no int64, slot int) ([]byte, error) {
-	documents, ok := b.kept[no]
+	k, ok := b.kept[no]
 	if !ok {
-		var err error
-		if documents, err = b.read(no); err != nil {
+		documents, err := b.read(no)
+		if err != nil {
 			return nil, err
 		}
-		if len(b.order) >= b.keep {
-			delete(b.kept, b.order[0])
-			b.order = b.order[1:]
-		}
-		b.kept[no] = documents
-		b.order = append(b.order, no)
+		k = b.keep(no, documents)
 	}
-	if slot >= len(documents) {
+	if slot >= len(k.documents) {
 		return nil, errBlock
 	}
-	return documents[slot], nil
+	return k.documents[slot], nil
+}
+
+func (b *blocks) keep(no int64, documents [][]byte) block {
+	k := block{documents: documents}
+	for _, d := range documents {
+		k.size += len(d)
+	}
+	for len(b.order) > 0 && (len(b.order) >= keptBlocks || b.size+k.size > keptBytes) {
+		b.size -= b.kept[b.order[0]].size
+		delete(b.kept, b.order[0])
+		b.order = b.order[1:]
+	}
+	b.kept[no], b.order, b.size = k, append(b.order, no), b.size+k.size
+	return k
 }
 
 func (b *blocks) read(no int64) ([][]byte, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -141,7 +140,9 @@ func (d *day) closeWriter() error {
 	return err
 }
 
-// closeIdle closes connections that nobody used for a while.
+// closeIdle closes connections that nobody used for a while. One reader a day
+// stays: a search that finds little asks every day, and opening costs more than
+// the search.
 func (s *Store) closeIdle() {
 	tick := time.NewTicker(idleAfter / 4)
 	defer tick.Stop()
@@ -160,13 +161,10 @@ func (s *Store) closeIdle() {
 
 func (d *day) closeIdle(limit time.Time) {
 	d.mu.Lock()
-	d.readers = slices.DeleteFunc(d.readers, func(r *reader) bool {
-		old := r.lastUsed.Before(limit)
-		if old {
-			_ = r.conn.Close()
-		}
-		return old
-	})
+	for len(d.readers) > 1 && d.readers[0].lastUsed.Before(limit) {
+		_ = d.readers[0].conn.Close()
+		d.readers = d.readers[1:]
+	}
 	d.mu.Unlock()
 	if d.write.TryLock() {
 		if d.lastUsed.Before(limit) {

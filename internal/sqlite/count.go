@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"actionlog"
@@ -12,45 +14,18 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// eachDay runs f on every day that the query covers, with its match.
-func (s *Store) eachDay(ctx context.Context, q *actionlog.Query, f func(c *sqlite.Conn, d actionlog.Day, m match) (goOn bool, err error)) error {
-	if err := check(q); err != nil {
-		return err
-	}
-	days, _, err := s.within(q)
-	if err != nil {
-		return err
-	}
-	slices.Reverse(days)
-	for _, d := range days {
-		goOn := true
-		err := s.read(ctx, d, func(c *sqlite.Conn) (err error) {
-			end := sqlitex.Transaction(c)
-			defer end(&err)
-			m, ok, err := matchOf(c, q, d.date)
-			if err == nil && ok {
-				goOn, err = f(c, d.date, m)
-			}
-			return err
-		})
-		if err != nil || !goOn {
-			return err
-		}
-	}
-	return nil
-}
-
 // Count implements actionlog.Searcher.
 func (s *Store) Count(ctx context.Context, q actionlog.Query, max int64) (n int64, exact bool, err error) {
+	var sum atomic.Int64
 	err = s.eachDay(ctx, &q, func(c *sqlite.Conn, _ actionlog.Day, m match) (bool, error) {
 		limit := int64(-1)
 		if max > 0 {
-			limit = max + 1 - n
+			limit = max + 1 - min(sum.Load(), max)
 		}
 		k, err := countRows(c, m, limit)
-		n += k
-		return max == 0 || n <= max, err
+		return sum.Add(k) <= max || max == 0, err
 	})
+	n = sum.Load()
 	if max > 0 && n > max {
 		return max, false, err
 	}
@@ -58,7 +33,7 @@ func (s *Store) Count(ctx context.Context, q actionlog.Query, max int64) (n int6
 }
 
 func countRows(c *sqlite.Conn, m match, limit int64) (int64, error) {
-	stmt := c.Prep("SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)")
+	stmt := c.Prep("SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? LIMIT 0+?)")
 	stmt.BindText(1, m.expression)
 	stmt.BindInt64(2, m.low)
 	stmt.BindInt64(3, m.high)
@@ -84,6 +59,7 @@ func (s *Store) Histogram(ctx context.Context, q actionlog.Query, edges []time.T
 			buckets[i].By = map[string]int64{}
 		}
 	}
+	var mu sync.Mutex // of the buckets: one may be of several days
 	err := s.eachDay(ctx, &q, func(c *sqlite.Conn, d actionlog.Day, m match) (bool, error) {
 		for i := range buckets {
 			b := &buckets[i]
@@ -93,7 +69,7 @@ func (s *Store) Histogram(ctx context.Context, q actionlog.Query, edges []time.T
 			part := m
 			part.low = max(m.low, bound(b.From, d, 0))
 			part.high = min(m.high, bound(b.To, d, allRows)-1)
-			if err := addTo(c, part, column, b); err != nil {
+			if err := addTo(&mu, c, part, column, b); err != nil {
 				return false, err
 			}
 		}
@@ -108,16 +84,20 @@ func (s *Store) Histogram(ctx context.Context, q actionlog.Query, edges []time.T
 var splittable = map[actionlog.Field]bool{actionlog.FieldCategory: true, actionlog.FieldOutcome: true,
 	actionlog.FieldActorKind: true, actionlog.FieldChannel: true}
 
-func addTo(c *sqlite.Conn, m match, column int, b *actionlog.Bucket) error {
+func addTo(mu *sync.Mutex, c *sqlite.Conn, m match, column int, b *actionlog.Bucket) error {
 	if m.low > m.high {
 		return nil
 	}
 	if column < 0 {
 		n, err := countRows(c, m, -1)
+		mu.Lock()
+		defer mu.Unlock()
 		b.Count += n
 		return err
 	}
 	return groups(c, m, termColumns[column].name, func(g grouped) error {
+		mu.Lock()
+		defer mu.Unlock()
 		b.Count += g.count
 		b.By[g.term.plain().value] += g.count
 		return nil
@@ -136,9 +116,9 @@ type grouped struct {
 func groups(c *sqlite.Conn, m match, column string, each func(grouped) error) error {
 	return sqlitex.Execute(c, strings.ReplaceAll(`SELECT coalesce(t.value, ''), coalesce(t.label, ''), g.staff, g.k, coalesce(t.at, 0) FROM
 		(SELECT a.COLUMN AS no, a.staff AS staff, count(*) AS k FROM words w JOIN action a ON a.n = w.rowid
-		 WHERE w.words MATCH ? AND w.rowid BETWEEN ? AND ? GROUP BY a.COLUMN, a.staff) g LEFT JOIN term t ON t.no = g.no`, "COLUMN", column),
+		 WHERE w.words MATCH ? AND w.rowid BETWEEN ? AND ? AND a.institution = (SELECT no FROM term WHERE field = 0 AND value = ?) GROUP BY a.COLUMN, a.staff) g LEFT JOIN term t ON t.no = g.no`, "COLUMN", column),
 		&sqlitex.ExecOptions{
-			Args: []any{m.expression, m.low, m.high},
+			Args: []any{m.expression, m.low, m.high, m.institution},
 			ResultFunc: func(stmt *sqlite.Stmt) error {
 				return each(grouped{term{stmt.ColumnText(0), stmt.ColumnText(1)}, stmt.ColumnInt64(4), stmt.ColumnBool(2), stmt.ColumnInt64(3)})
 			},
@@ -160,6 +140,7 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 		return actionlog.Facet{}, err
 	}
 	defer sums.close()
+	var mu sync.Mutex // of sums
 	mergeStaff := field == actionlog.FieldActor && q.Staff != actionlog.StaffShown
 	err = s.eachDay(ctx, &q, func(c *sqlite.Conn, _ actionlog.Day, m match) (bool, error) {
 		return true, groups(c, m, termColumns[column].name, func(g grouped) error {
@@ -168,6 +149,8 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 				g.term = term{}
 			}
 			g.staff = mergeStaff && g.staff
+			mu.Lock()
+			defer mu.Unlock()
 			return sums.add(g)
 		})
 	})
@@ -223,7 +206,7 @@ func (s *sums) facet(limit int) (f actionlog.Facet, err error) {
 		return f, err
 	}
 	f.Other = total - f.Missing
-	err = sqlitex.Execute(s.conn, "SELECT value, label, k, staff FROM sum WHERE value <> '' OR staff ORDER BY k DESC, value LIMIT ?", &sqlitex.ExecOptions{
+	err = sqlitex.Execute(s.conn, "SELECT value, label, k, staff FROM sum WHERE value <> '' OR staff ORDER BY k DESC, value LIMIT 0+?", &sqlitex.ExecOptions{
 		Args: []any{limit},
 		ResultFunc: func(stmt *sqlite.Stmt) error {
 			v := actionlog.FacetValue{Value: stmt.ColumnText(0), Label: stmt.ColumnText(1), Count: stmt.ColumnInt64(2), Staff: stmt.ColumnBool(3)}

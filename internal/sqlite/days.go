@@ -21,8 +21,8 @@ import (
 const (
 	maxWriters     = 96               // days that may be open for writing at once
 	maxIdleReaders = 2                // connections kept per day
-	idleAfter      = 60 * time.Second // unused connections are closed after this
-	writerCacheKiB = 2000
+	idleAfter      = 60 * time.Second // unused connections are closed after this, but for one reader a day
+	writerCacheKiB = 512
 	readerCacheKiB = 512
 )
 
@@ -39,6 +39,8 @@ type Store struct {
 	now   func() time.Time
 	codec *codec
 	lock  *os.File
+
+	tokens sync.Pool // of *tokens
 
 	mu      sync.Mutex
 	days    map[actionlog.Day]*day
@@ -70,6 +72,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	}
 	s := &Store{dir: dir, log: o.Log, now: o.Now, lock: lock,
 		days: map[actionlog.Day]*day{}, damaged: map[actionlog.Day]string{}, stopJanitor: make(chan struct{})}
+	s.tokens.New = func() any { return newTokens() }
 	if s.codec, err = newCodec(); err == nil {
 		err = s.load(ctx)
 	}
@@ -114,18 +117,22 @@ func (s *Store) load(ctx context.Context) error {
 			s.damaged[d] = "set aside as " + e.Name()
 		}
 	}
-	for _, d := range s.days {
-		if err := s.probe(ctx, d); err != nil {
-			s.log.Error("a day cannot be read", "day", d.date, "error", err)
+	begin := func(d *day) func(context.Context) (bool, error) {
+		return func(ctx context.Context) (bool, error) {
+			if err := s.probe(ctx, d); err != nil && ctx.Err() == nil {
+				s.log.Error("a day cannot be read", "day", d.date, "error", err)
+			}
+			return true, ctx.Err()
 		}
 	}
-	return nil
+	return inOrder(ctx, s.allDays(), lookahead, begin, func(goOn bool) bool { return goOn })
 }
 
-// probe reads a little of a day, so that damage shows at the start.
+// probe reads a little of a day, so that damage shows at the start and the
+// first search finds the day open.
 func (s *Store) probe(ctx context.Context, d *day) error {
 	return s.read(ctx, d, func(c *sqlite.Conn) error {
-		return sqlitex.Execute(c, "SELECT n FROM action LIMIT 1", nil)
+		return sqlitex.Execute(c, `SELECT n FROM action WHERE n IN (SELECT rowid FROM words WHERE words MATCH '"_"') LIMIT 1`, nil)
 	})
 }
 

@@ -71,7 +71,7 @@ func entryCondition(institution string, kind actionlog.DirectoryKind, m actionlo
 
 func lookUp(c *sqlite.Conn, condition string, args []any) (entries []actionlog.DirectoryEntry, err error) {
 	var numbers []int64
-	err = sqlitex.ExecuteTransient(c, fmt.Sprintf("SELECT no, key, id, external, staff, last FROM entry WHERE no IN (%s) ORDER BY last DESC, key LIMIT ?%d", condition, len(args)), &sqlitex.ExecOptions{
+	err = sqlitex.ExecuteTransient(c, fmt.Sprintf("SELECT no, key, id, external, staff, last FROM entry WHERE no IN (%s) ORDER BY last DESC, key LIMIT 0+?%d", condition, len(args)), &sqlitex.ExecOptions{
 		Args: args,
 		ResultFunc: func(stmt *sqlite.Stmt) error {
 			numbers = append(numbers, stmt.ColumnInt64(0))

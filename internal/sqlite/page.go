@@ -67,13 +67,14 @@ func bound(t time.Time, d actionlog.Day, unset int64) int64 {
 
 // match is what one day is asked for.
 type match struct {
-	expression string
+	institution string
+	expression  string
 	span
 }
 
 // matchOf prepares a query for a day; ok is false when nothing can match.
 func matchOf(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day) (m match, ok bool, err error) {
-	x := matcher{query: *q}
+	x := matcher{scope: scopeOf(q.Institution), query: *q}
 	for _, clause := range q.Clauses {
 		if clause.Field == actionlog.FieldCode {
 			if x.codes, err = codesOf(c); err != nil {
@@ -88,7 +89,7 @@ func matchOf(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day) (m match, ok b
 			return m, false, err
 		}
 	}
-	m.span = spanOf(q, d)
+	m.institution, m.span = q.Institution, spanOf(q, d)
 	m.expression, ok = x.expression()
 	return m, ok && m.low <= m.high, nil
 }
@@ -118,9 +119,10 @@ func codesOf(c *sqlite.Conn) (codes []int, err error) {
 	return codes, err
 }
 
+// selectRows asks for the institution once more: no answer depends on a hash.
 const selectRows = `SELECT a.n, a.id, a.block, a.slot, a.received, s.value, a.sequence, a.staff, a.warnings
   FROM words w JOIN action a ON a.n = w.rowid LEFT JOIN term s ON s.no = a.stream
-  WHERE w.words MATCH ? AND w.rowid BETWEEN ? AND ? ORDER BY w.rowid `
+  WHERE w.words MATCH ? AND w.rowid BETWEEN ? AND ? AND a.institution = (SELECT no FROM term WHERE field = 0 AND value = ?) ORDER BY w.rowid `
 
 // found is a row before its document is read.
 type found struct {
@@ -132,9 +134,9 @@ type found struct {
 
 // rows calls each for up to limit rows of a day (0: all), in order.
 func rows(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day, m match, order actionlog.Order, limit int, each func(found) error) error {
-	sql := selectRows + "DESC LIMIT ?"
+	sql := selectRows + "DESC LIMIT 0+?"
 	if order == actionlog.OldestFirst {
-		sql = selectRows + "ASC LIMIT ?"
+		sql = selectRows + "ASC LIMIT 0+?"
 	}
 	if limit == 0 {
 		limit = -1
@@ -144,7 +146,8 @@ func rows(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day, m match, order ac
 	stmt.BindText(1, m.expression)
 	stmt.BindInt64(2, m.low)
 	stmt.BindInt64(3, m.high)
-	stmt.BindInt64(4, int64(limit))
+	stmt.BindText(4, q.Institution)
+	stmt.BindInt64(5, int64(limit))
 	for {
 		more, err := stmt.Step()
 		if err != nil || !more {
@@ -177,8 +180,8 @@ func foundIn(stmt *sqlite.Stmt, institution string, d actionlog.Day) (found, err
 	return f, nil
 }
 
-func (s *Store) blocksOf(c *sqlite.Conn, keep int) *blocks {
-	return &blocks{codec: s.codec, conn: c, keep: keep, kept: map[int64][][]byte{}}
+func (s *Store) blocksOf(c *sqlite.Conn) *blocks {
+	return &blocks{codec: s.codec, conn: c, kept: map[int64]block{}}
 }
 
 // Page implements actionlog.Searcher.
@@ -200,61 +203,67 @@ func (s *Store) Page(ctx context.Context, q actionlog.Query, order actionlog.Ord
 	if err != nil {
 		return actionlog.Page{}, err
 	}
-	page := actionlog.Page{MissingDays: missing}
 	if order == actionlog.NewestFirst {
 		slices.Reverse(days)
 	}
-	var last place
-	for _, d := range days {
-		if after != "" && d.date != from.day && d.date.Before(from.day) == (order == actionlog.OldestFirst) {
-			continue // before the mark
-		}
-		if len(page.Records) > limit {
-			break
-		}
-		err := s.read(ctx, d, func(c *sqlite.Conn) error {
-			return s.pageOfDay(c, &q, d.date, order, from, limit, &page, &last)
+	if after != "" {
+		days = slices.DeleteFunc(days, func(d *day) bool { // before the mark
+			return d.date != from.day && d.date.Before(from.day) == (order == actionlog.OldestFirst)
 		})
-		if err != nil {
-			return actionlog.Page{}, err
+	}
+	page, last := actionlog.Page{MissingDays: missing}, place{}
+	begin := func(d *day) func(context.Context) (dayPage, error) {
+		more := limit + 1 - len(page.Records)
+		return func(ctx context.Context) (p dayPage, err error) {
+			err = s.read(ctx, d, func(c *sqlite.Conn) (err error) {
+				p, err = s.pageOfDay(c, &q, d.date, order, from, more)
+				return err
+			})
+			return p, err
 		}
 	}
-	if len(page.Records) > limit { // one more than asked for was read
-		page.Records = page.Records[:limit]
-		page.Next = last.mark()
+	err = inOrder(ctx, days, 1, begin, func(p dayPage) bool {
+		for i, r := range p.records {
+			if len(page.Records) == limit { // one more than asked for
+				page.Next = last.mark()
+				return false
+			}
+			page.Records, last = append(page.Records, r), p.places[i]
+		}
+		return true
+	})
+	if err != nil {
+		return actionlog.Page{}, err
 	}
 	return page, nil
 }
 
-// pageOfDay appends a day's part of a page, and one record more than limit.
-// last is the place of the record at limit.
-func (s *Store) pageOfDay(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day, order actionlog.Order, from place, limit int, page *actionlog.Page, last *place) error {
+// dayPage is what a page may take of a day.
+type dayPage struct {
+	records []actionlog.Record
+	places  []place
+}
+
+// pageOfDay reads up to limit records of a day from a mark on.
+func (s *Store) pageOfDay(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day, order actionlog.Order, from place, limit int) (p dayPage, err error) {
+	end := sqlitex.Transaction(c)
+	defer end(&err)
 	m, ok, err := matchOf(c, q, d)
 	if err != nil || !ok {
-		return err
+		return p, err
 	}
 	if from.day == d && order == actionlog.NewestFirst {
 		m.high = min(m.high, from.n-1)
 	} else if from.day == d {
 		m.low = max(m.low, from.n+1)
 	}
-	b := s.blocksOf(c, 64)
-	var all []found
-	err = rows(c, q, d, m, order, limit+1-len(page.Records), func(f found) error {
-		all = append(all, f)
-		return nil
+	b := s.blocksOf(c)
+	err = rows(c, q, d, m, order, limit, func(f found) (err error) {
+		f.record.Document, err = b.document(f.block, f.slot)
+		p.records, p.places = append(p.records, f.record), append(p.places, place{d, f.n})
+		return err
 	})
-	for _, f := range all {
-		if err != nil {
-			return err
-		}
-		if len(page.Records) < limit {
-			f.record.Document, err = b.document(f.block, f.slot)
-			*last = place{d, f.n}
-		}
-		page.Records = append(page.Records, f.record)
-	}
-	return err
+	return p, err
 }
 
 // Get implements actionlog.Searcher.

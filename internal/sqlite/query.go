@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"encoding/hex"
 	"net/netip"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 
 // matcher turns a query into an FTS5 expression for one day.
 type matcher struct {
+	scope
 	query actionlog.Query
 	codes []int // the response codes that occur on the day, ascending
 	slots int   // the largest number of targets of an action of the day
@@ -19,28 +19,32 @@ type matcher struct {
 const nothing = ""
 
 // expression returns the MATCH of the query; ok is false when nothing of the
-// day can match. The institution is part of every expression.
+// day can match. Every expression demands a word of the institution: a clause
+// made of such words (all but those of FieldAny), or else the institution's own.
 func (m *matcher) expression() (match string, ok bool) {
-	var b, not strings.Builder
-	b.WriteString(word(hashed(tagInstitution, m.query.Institution)))
+	var all, not []string
+	scoped := false
 	for _, c := range m.query.Clauses {
 		x := m.clause(c)
 		switch {
 		case x == nothing && !c.Not:
 			return "", false
 		case x == nothing:
-		case c.Not && not.Len() > 0:
-			not.WriteString(" OR " + x)
 		case c.Not:
-			not.WriteString(x)
+			not = append(not, x)
 		default:
-			b.WriteString(" AND " + x)
+			all = append(all, x)
+			scoped = scoped || c.Field != actionlog.FieldAny
 		}
 	}
-	if not.Len() > 0 {
-		return "(" + b.String() + ") NOT (" + not.String() + ")", true
+	if !scoped {
+		all = append(all, word(m.own()))
 	}
-	return b.String(), true
+	match = group(all, " AND ")
+	if len(not) > 0 {
+		match += " NOT " + group(not, " OR ")
+	}
+	return match, true
 }
 
 // clause is the OR of its values, in parentheses.
@@ -78,11 +82,11 @@ func (m *matcher) value(f actionlog.Field, v actionlog.Value) []string {
 	case actionlog.FieldCode:
 		return m.codeRange(v.Min, v.Max)
 	case actionlog.FieldURL:
-		return urlWords(v.Text)
+		return m.urlWords(v.Text)
 	case actionlog.FieldAny:
 		return m.anyWords(v.Words)
 	case actionlog.FieldIP:
-		return prefixWords(v.Prefix)
+		return m.prefixWords(v.Prefix)
 	case actionlog.FieldActor:
 		return m.person(v.Person, roleActor)
 	case actionlog.FieldOnBehalfOf:
@@ -92,12 +96,12 @@ func (m *matcher) value(f actionlog.Field, v actionlog.Value) []string {
 	case actionlog.FieldPerson:
 		return m.person(v.Person, roleActor, roleOnBehalf, roleTarget)
 	case actionlog.FieldCourse:
-		return titledWords(tagCourse, v.Titled)
+		return m.titledWords(tagCourse, v.Titled)
 	case actionlog.FieldClass:
-		return titledWords(tagClass, v.Titled)
+		return m.titledWords(tagClass, v.Titled)
 	}
 	if tag, ok := textTags[f]; ok && v.Text != "" {
-		return []string{word(hashed(tag, v.Text))}
+		return []string{word(m.hashed(tag, v.Text))}
 	}
 	return nil
 }
@@ -114,26 +118,26 @@ func (m *matcher) codeRange(low, high int) (words []string) {
 		if low <= h*100 && h*100+99 <= high {
 			if !done[h] {
 				done[h] = true
-				words = append(words, word(hundredToken(code)))
+				words = append(words, word(m.hundredToken(code)))
 			}
 			continue
 		}
-		words = append(words, word(codeToken(code)))
+		words = append(words, word(m.codeToken(code)))
 	}
 	return words
 }
 
-func urlWords(text string) (words []string) {
+func (m *matcher) urlWords(text string) (words []string) {
 	if text == "" {
 		return nil
 	}
-	words = append(words, word(hashed(tagURL, text)))
+	words = append(words, word(m.hashed(tagURL, text)))
 	switch {
 	case text[0] != '/':
 	case text[len(text)-1] == '/' && strings.Count(text, "/") <= 16:
-		words = append(words, word(hashed(tagDirectory, text)))
+		words = append(words, word(m.hashed(tagDirectory, text)))
 	default:
-		words = append(words, beginning(pathToken(text)))
+		words = append(words, beginning(m.pathToken(text)))
 	}
 	return words
 }
@@ -158,7 +162,7 @@ func one(expression string) []string {
 }
 
 // prefixWords covers a CIDR with words of whole bytes: at most 128.
-func prefixWords(p netip.Prefix) (words []string) {
+func (m *matcher) prefixWords(p netip.Prefix) (words []string) {
 	if !p.IsValid() {
 		return nil
 	}
@@ -166,11 +170,11 @@ func prefixWords(p netip.Prefix) (words []string) {
 	raw, tag := p.Addr().AsSlice(), ipTag(p.Addr())
 	whole, rest := p.Bits()/8, p.Bits()%8
 	if rest == 0 {
-		return one(word(tag + hex.EncodeToString(raw[:whole])))
+		return one(word(m.hexed(tag, string(raw[:whole]))))
 	}
 	for i := range 1 << (8 - rest) {
 		last := raw[whole] + byte(i)
-		words = append(words, word(tag+hex.EncodeToString(append(raw[:whole:whole], last))))
+		words = append(words, word(m.hexed(tag, string(append(raw[:whole:whole], last)))))
 	}
 	return words
 }
@@ -178,14 +182,14 @@ func prefixWords(p netip.Prefix) (words []string) {
 func (m *matcher) person(p actionlog.PersonMatch, roles ...string) (words []string) {
 	if p.Staff {
 		if roles[0] == roleActor {
-			words = append(words, word(hashed(tagActorKind, actionlog.KindStaff)))
+			words = append(words, word(m.hashed(tagActorKind, actionlog.KindStaff)))
 		}
 		return words
 	}
 	for _, role := range roles {
 		found := m.personIn(p, role)
 		if role == roleActor && m.query.Staff == actionlog.StaffHidden && len(found) > 0 {
-			found = one("(" + group(found, " OR ") + " NOT " + word(hashed(tagActorKind, actionlog.KindStaff)) + ")")
+			found = one("(" + group(found, " OR ") + " NOT " + word(m.hashed(tagActorKind, actionlog.KindStaff)) + ")")
 		}
 		words = append(words, found...)
 	}
@@ -195,15 +199,15 @@ func (m *matcher) person(p actionlog.PersonMatch, roles ...string) (words []stri
 func (m *matcher) personIn(p actionlog.PersonMatch, role string) []string {
 	switch {
 	case p.Key != "":
-		return one(word(hashed(tagPersonKey+role, p.Key)))
+		return one(word(m.hashed(tagPersonKey+role, p.Key)))
 	case p.ID != "":
-		return one(word(hashed(tagPersonID+role, p.ID)))
+		return one(word(m.hashed(tagPersonID+role, p.ID)))
 	case p.Email != "":
-		return one(word(hexed(tagEmail+role, p.Email)))
+		return one(word(m.hexed(tagEmail+role, p.Email)))
 	case p.Prefix != "":
-		return one(beginning(hexed(tagEmail+role, p.Prefix)))
+		return one(beginning(m.hexed(tagEmail+role, p.Prefix)))
 	case p.Domain != "":
-		return one(word(hashed(tagDomain+role, p.Domain)))
+		return one(word(m.hashed(tagDomain+role, p.Domain)))
 	}
 	slots := 1
 	if role == roleTarget {
@@ -213,23 +217,23 @@ func (m *matcher) personIn(p actionlog.PersonMatch, role string) []string {
 	for slot := range slots {
 		var all []string
 		for _, w := range p.Words {
-			all = append(all, word(nameToken(role, slot, w)))
+			all = append(all, word(m.nameToken(role, slot, w)))
 		}
 		words = append(words, one(group(all, " AND "))...)
 	}
 	return words
 }
 
-func titledWords(tag string, t actionlog.TitledMatch) []string {
+func (m *matcher) titledWords(tag string, t actionlog.TitledMatch) []string {
 	switch {
 	case t.Key != "":
-		return one(word(hashed(tag+partKey, t.Key)))
+		return one(word(m.hashed(tag+partKey, t.Key)))
 	case t.ID != "":
-		return one(word(hashed(tag+partID, t.ID)))
+		return one(word(m.hashed(tag+partID, t.ID)))
 	}
 	var all []string
 	for _, w := range t.Words {
-		all = append(all, word(tag+partWord+w))
+		all = append(all, word(m.plain(tag+partWord, w)))
 	}
 	return one(group(all, " AND "))
 }

@@ -12,10 +12,6 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// scanBlocks is how many decompressed blocks a scan keeps: rows in the order of
-// time go to and fro between the blocks of the writes that brought them.
-const scanBlocks = 64
-
 var errStop = errors.New("the listener stopped")
 
 // Scan implements actionlog.Scanner.
@@ -50,7 +46,7 @@ func (s *Store) scanDay(ctx context.Context, q *actionlog.Query, d *day, order a
 		if err != nil || !ok {
 			return err
 		}
-		b := s.blocksOf(c, scanBlocks)
+		b := s.blocksOf(c)
 		return rows(c, q, d.date, m, order, 0, func(f found) error {
 			document, err := b.document(f.block, f.slot)
 			if err != nil {

@@ -42,7 +42,7 @@ INSERT INTO words(words, rank) VALUES('automerge', 8);
 var errEmpty = errors.New("is empty")
 
 // schemaVersion stands in each file's user_version.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // open opens a file; create makes it, with its schema, where it is not there.
 func open(path, schema string, create bool, cacheKiB int) (*sqlite.Conn, error) {

@@ -16,7 +16,8 @@ import (
 // made here begin with '_', which no word of a text holds; they are lower-case
 // ASCII, because the tokenizer lowers ASCII and leaves the rest alone. Values
 // are hashed to 64 bits where only equality is asked for, and written in
-// hexadecimal where a beginning is.
+// hexadecimal where a beginning is. Each of these words is of one institution
+// (see scope); only words of a text are shared by all.
 const (
 	tagInstitution = "_i"
 	tagCategory    = "_c"
@@ -66,33 +67,80 @@ const pathPiece = 8000
 // pathToken is the word of the piece of a path that ends with the path: the
 // hash of what stands before the piece, and the piece in hexadecimal. A path of
 // up to pathPiece bytes is one piece.
-func pathToken(path string) string {
+func (s scope) pathToken(path string) string {
 	start := 0
 	if len(path) > 0 {
 		start = (len(path) - 1) / pathPiece * pathPiece
 	}
 	if start == 0 {
-		return hexed(tagPath, path)
+		return s.hexed(tagPath, path)
 	}
-	before := hashed("", path[:start])
-	return hexed(tagPath+strings.Repeat("z", 14-len(before))+before+"_", path[start:])
+	before := s.hashed("", path[:start])
+	return tagPath + s.prefix + strings.Repeat("z", 14-len(before)) + before + "_" + hex.EncodeToString([]byte(path[start:]))
 }
 
-// hashed is a tag and the hash of a value.
-func hashed(tag, value string) string {
+// scope makes the words of one institution, which no other institution has.
+type scope struct {
+	institution string
+	prefix      string // its hash
+}
+
+func scopeOf(institution string) scope {
+	return scope{institution, hash(institution) + "_"}
+}
+
+// hash is 64 bits of SHA-256, in base 36.
+func hash(value string) string {
 	sum := sha256.Sum256([]byte(value))
-	return tag + strconv.FormatUint(binary.BigEndian.Uint64(sum[:]), 36)
+	return strconv.FormatUint(binary.BigEndian.Uint64(sum[:]), 36)
 }
 
-func hexed(tag, value string) string { return tag + hex.EncodeToString([]byte(value)) }
+// own is the word that every action of the institution has.
+func (s scope) own() string { return tagInstitution + s.prefix }
+
+// hashed is a tag and the hash of a value of the institution.
+func (s scope) hashed(tag, value string) string { return tag + hash(s.institution+"\x00"+value) }
+
+// hexed is a tag and a value in hexadecimal; a beginning of the value is a
+// beginning of the word.
+func (s scope) hexed(tag, value string) string {
+	return tag + s.prefix + hex.EncodeToString([]byte(value))
+}
+
+// plain is a tag and a value that is a word already.
+func (s scope) plain(tag, value string) string { return tag + s.prefix + value }
+
+// Texts of up to maxCutText bytes are cut once: most strings of an action stand
+// in many others. maxCutTexts bounds what is remembered.
+const maxCutTexts, maxCutText = 4096, 64
 
 // tokens collects the distinct words of an action.
 type tokens struct {
+	scope
 	seen map[string]struct{}
 	text []byte
+	cut  map[string][]string
 }
 
-func newTokens() *tokens { return &tokens{seen: make(map[string]struct{}, 128)} }
+func newTokens() *tokens {
+	return &tokens{seen: make(map[string]struct{}, 128), cut: make(map[string][]string, 256)}
+}
+
+// words is people.Words, remembered.
+func (t *tokens) words(text string) []string {
+	if len(text) > maxCutText {
+		return people.Words(text)
+	}
+	words, ok := t.cut[text]
+	if !ok {
+		if len(t.cut) >= maxCutTexts {
+			clear(t.cut)
+		}
+		words = people.Words(text)
+		t.cut[text] = words
+	}
+	return words
+}
 
 func (t *tokens) reset() {
 	clear(t.seen)
@@ -109,15 +157,18 @@ func (t *tokens) add(word string) {
 
 func (t *tokens) value(tag, value string) {
 	if value != "" {
-		t.add(hashed(tag, value))
+		t.add(t.hashed(tag, value))
 	}
 }
 
 // of fills in the words of an item.
 func (t *tokens) of(item *actionlog.Item) {
 	t.reset()
+	if t.institution != item.Institution {
+		t.scope = scopeOf(item.Institution)
+	}
 	a := &item.Action
-	t.value(tagInstitution, item.Institution)
+	t.add(t.own())
 	t.value(tagID, item.ID)
 	t.value(tagCategory, string(a.Category))
 	t.value(tagAction, a.Code)
@@ -129,8 +180,8 @@ func (t *tokens) of(item *actionlog.Item) {
 	t.value(tagBatch, a.Trace.BatchID)
 	t.value(tagRequestID, a.Trace.RequestID)
 	if a.Response != nil {
-		t.add(codeToken(*a.Response))
-		t.add(hundredToken(*a.Response))
+		t.add(t.codeToken(*a.Response))
+		t.add(t.hundredToken(*a.Response))
 	}
 	t.address(a.Origin.IP)
 	t.url(a.Request)
@@ -143,27 +194,23 @@ func (t *tokens) of(item *actionlog.Item) {
 	}
 	t.titled(tagCourse, a.Course)
 	t.titled(tagClass, a.Class)
-	var words []string
 	for _, s := range item.Text {
-		words = people.AppendWords(words[:0], s)
-		for _, w := range words {
+		for _, w := range t.words(s) {
 			t.add(w)
 		}
 	}
 	for _, s := range item.StaffText {
-		for _, w := range people.Words(s) {
+		for _, w := range t.words(s) {
 			t.add(tagStaffWord + w)
 		}
 	}
 }
 
-func codeToken(code int) string {
-	return tagCode + strings.Replace(strconv.Itoa(code), "-", "n", 1)
-}
+func (s scope) codeToken(code int) string { return s.hashed(tagCode, strconv.Itoa(code)) }
 
 // hundredToken is for codes 0–99, 100–199, …; negative codes round down.
-func hundredToken(code int) string {
-	return tagHundred + strings.Replace(strconv.Itoa(floorHundred(code)), "-", "n", 1)
+func (s scope) hundredToken(code int) string {
+	return s.hashed(tagHundred, strconv.Itoa(floorHundred(code)))
 }
 
 func floorHundred(code int) int {
@@ -180,7 +227,7 @@ func (t *tokens) address(ip netip.Addr) {
 	tag := ipTag(ip)
 	raw := ip.AsSlice()
 	for n := range len(raw) + 1 {
-		t.add(tag + hex.EncodeToString(raw[:n]))
+		t.add(t.hexed(tag, string(raw[:n])))
 	}
 }
 
@@ -198,9 +245,9 @@ func (t *tokens) url(r actionlog.Request) {
 	t.value(tagURL, r.URL)
 	path := r.Path()
 	for end := pathPiece; end < len(path); end += pathPiece {
-		t.add(pathToken(path[:end]))
+		t.add(t.pathToken(path[:end]))
 	}
-	t.add(pathToken(path))
+	t.add(t.pathToken(path))
 	depth := 0
 	for i := 0; i < len(path) && depth < 16; i++ {
 		if path[i] == '/' {
@@ -218,7 +265,7 @@ func (t *tokens) person(role string, slot int, p actionlog.Person, named bool) {
 	t.value(tagPersonID+role, p.ID)
 	t.value(tagPersonID+role, p.ExternalID)
 	if email := people.FoldEmail(p.Email); email != "" {
-		t.add(hexed(tagEmail+role, email))
+		t.add(t.hexed(tagEmail+role, email))
 		if i := strings.LastIndexByte(email, '@'); i >= 0 {
 			t.value(tagDomain+role, email[i+1:])
 		}
@@ -227,19 +274,19 @@ func (t *tokens) person(role string, slot int, p actionlog.Person, named bool) {
 		return
 	}
 	t.value(tagPersonKey+role, people.Key(p))
-	for _, w := range people.Words(p.Name) {
-		t.add(nameToken(role, slot, w))
+	for _, w := range t.words(p.Name) {
+		t.add(t.nameToken(role, slot, w))
 	}
 }
 
-func nameToken(role string, slot int, word string) string {
-	return tagName + role + strconv.Itoa(slot) + "_" + word
+func (s scope) nameToken(role string, slot int, word string) string {
+	return s.plain(tagName+role, strconv.Itoa(slot)+"_"+word)
 }
 
 func (t *tokens) titled(tag string, v actionlog.Titled) {
 	t.value(tag+partKey, people.TitledKey(v))
 	t.value(tag+partID, v.ID)
-	for _, w := range people.Words(v.Title) {
-		t.add(tag + partWord + w)
+	for _, w := range t.words(v.Title) {
+		t.add(t.plain(tag+partWord, w))
 	}
 }

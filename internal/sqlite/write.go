@@ -20,7 +20,7 @@ import (
 )
 
 // writers is how many days are written at the same time.
-const writers = 2
+const writers = 4
 
 // Write implements actionlog.Writer: one synced transaction per day, then one
 // for the directory.
@@ -113,7 +113,7 @@ func (s *Store) writeLocked(d *day, items []actionlog.Item, indexes []int, outco
 			_ = d.closeWriter() // what it remembers may not have come to be
 		}
 	}()
-	w := dayWriter{day: d, conn: d.writer, codec: s.codec, items: items, outcomes: outcomes}
+	w := dayWriter{day: d, conn: d.writer, codec: s.codec, pool: &s.tokens, items: items, outcomes: outcomes}
 	return w.write(indexes)
 }
 
@@ -165,6 +165,7 @@ type dayWriter struct {
 	day      *day
 	conn     *sqlite.Conn
 	codec    *codec
+	pool     *sync.Pool // of *tokens
 	items    []actionlog.Item
 	outcomes []actionlog.Outcome
 }
@@ -209,7 +210,8 @@ func (w *dayWriter) write(indexes []int) error {
 		}
 		return 1
 	})
-	t := newTokens()
+	t := w.pool.Get().(*tokens)
+	defer w.pool.Put(t)
 	targets := 0
 	for _, r := range rows {
 		if err := w.insert(r, t); err != nil {
@@ -233,21 +235,24 @@ func identityHash(institution, id string) int64 {
 
 // compare tells whether the identity is there already, and with which content.
 func (w *dayWriter) compare(item *actionlog.Item) (actionlog.OutcomeKind, error) {
-	stmt := w.conn.Prep("SELECT a.digest FROM action a JOIN term t ON t.no = a.institution WHERE a.identity = ? AND a.id = ? AND t.value = ?")
+	stmt := w.conn.Prep("SELECT id, digest, (SELECT value FROM term WHERE no = institution) FROM action WHERE identity = ?")
 	defer stmt.Reset()
 	stmt.BindInt64(1, identityHash(item.Institution, item.ID))
-	stmt.BindText(2, item.ID)
-	stmt.BindText(3, item.Institution)
-	found, err := stmt.Step()
-	if err != nil || !found {
-		return actionlog.OutcomeNew, err
+	for {
+		found, err := stmt.Step()
+		if err != nil || !found {
+			return actionlog.OutcomeNew, err
+		}
+		if stmt.ColumnText(0) != item.ID || stmt.ColumnText(2) != item.Institution {
+			continue
+		}
+		var digest [32]byte
+		stmt.ColumnBytes(1, digest[:])
+		if bytes.Equal(digest[:], item.Digest[:]) {
+			return actionlog.OutcomeRepeat, nil
+		}
+		return actionlog.OutcomeCollision, nil
 	}
-	var digest [32]byte
-	stmt.ColumnBytes(0, digest[:])
-	if bytes.Equal(digest[:], item.Digest[:]) {
-		return actionlog.OutcomeRepeat, nil
-	}
-	return actionlog.OutcomeCollision, nil
 }
 
 // place finds the row number of a new item.
