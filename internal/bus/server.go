@@ -7,16 +7,11 @@ package bus
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -42,7 +37,7 @@ type Options struct {
 type Bus struct {
 	Conn    *nats.Conn
 	JS      jetstream.JetStream
-	server  *server.Server
+	process *process // nil where the server is another process
 	durable bool
 	max     int64
 	log     *slog.Logger
@@ -57,59 +52,18 @@ func Run(ctx context.Context, o Options) (*Bus, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	password := rand.Text()
-	opts := &server.Options{
-		ServerName: "actionlog", JetStream: true, StoreDir: o.Dir, SyncAlways: true, MaxPayload: maxPayload,
-		NoSigs: true, DontListen: o.Listen == "", MaxPending: 256 << 20,
-		JetStreamMaxStore: 1 << 42, JetStreamMaxMemory: 64 << 20,
-		Users: []*server.User{
-			{Username: "internal", Password: password},
-			{Username: PublisherUser, Password: o.PublisherPassword, Permissions: &server.Permissions{
-				Publish:   &server.SubjectPermission{Allow: []string{"actions.>"}},
-				Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
-			}},
-		},
-	}
-	if o.PublisherPassword == "" {
-		opts.Users = opts.Users[:1]
-	}
-	if err := setListen(opts, o.Listen); err != nil {
+	p := &process{options: o, password: rand.Text()}
+	if err := p.start(); err != nil {
 		return nil, err
 	}
-	s, err := server.NewServer(opts)
+	nc, err := nats.Connect("", nats.InProcessServer(p), nats.UserInfo("internal", p.password), nats.Name("actionlog"),
+		nats.CustomInboxPrefix("_INBOX_internal"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { o.Log.Warn("nats", "error", err) }))
 	if err != nil {
+		p.close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	s.SetLoggerV2(natsLog{o.Log}, false, false, false)
-	s.Start()
-	if !s.ReadyForConnections(15*time.Second) || !s.JetStreamEnabled() {
-		s.Shutdown()
-		return nil, fmt.Errorf("nats: the server in %s did not become ready", o.Dir)
-	}
-	nc, err := nats.Connect("", nats.InProcessServer(s), nats.UserInfo("internal", password), nats.Name("actionlog"),
-		nats.CustomInboxPrefix("_INBOX_internal"), nats.MaxReconnects(-1))
-	if err != nil {
-		s.Shutdown()
-		return nil, fmt.Errorf("nats: %w", err)
-	}
-	return newBus(ctx, nc, s, true, o.StreamMaxBytes, o.Log)
-}
-
-// setListen refuses a taken port before the server, which would exit, sees it.
-func setListen(opts *server.Options, listen string) error {
-	if listen == "" {
-		return nil
-	}
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return fmt.Errorf("nats: %w", err)
-	}
-	host, port, err := net.SplitHostPort(l.Addr().String())
-	if err == nil {
-		opts.Host = host
-		opts.Port, err = strconv.Atoi(port)
-	}
-	return errors.Join(err, l.Close())
+	return newBus(ctx, nc, p, true, o.StreamMaxBytes, o.Log)
 }
 
 // DialOptions say how to reach a server that is not ours.
@@ -153,12 +107,12 @@ func (o DialOptions) connect() (*nats.Conn, error) {
 	return nc, nil
 }
 
-func newBus(ctx context.Context, nc *nats.Conn, s *server.Server, durable bool, max int64, log *slog.Logger) (*Bus, error) {
+func newBus(ctx context.Context, nc *nats.Conn, p *process, durable bool, max int64, log *slog.Logger) (*Bus, error) {
 	if max <= 0 {
 		max = 10 << 30
 	}
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))
-	b := &Bus{Conn: nc, JS: js, server: s, durable: durable, max: max, log: log}
+	b := &Bus{Conn: nc, JS: js, process: p, durable: durable, max: max, log: log}
 	if err == nil {
 		err = b.ensure(ctx)
 	}
@@ -171,10 +125,10 @@ func newBus(ctx context.Context, nc *nats.Conn, s *server.Server, durable bool, 
 
 // Addr is where the server in the process listens; "" where it does not.
 func (b *Bus) Addr() string {
-	if b.server == nil || b.server.Addr() == nil {
+	if b.process == nil {
 		return ""
 	}
-	return b.server.Addr().String()
+	return b.process.addr()
 }
 
 // Durable tells whether an acknowledged publish survives a power failure.
@@ -183,27 +137,7 @@ func (b *Bus) Durable() bool { return b.durable }
 // Close ends the connection, and the server in the process.
 func (b *Bus) Close() {
 	b.Conn.Close()
-	if b.server != nil {
-		b.server.Shutdown()
-		b.server.WaitForShutdown()
+	if b.process != nil {
+		b.process.close()
 	}
-}
-
-// natsLog passes what matters of the server's log on.
-type natsLog struct{ log *slog.Logger }
-
-func (l natsLog) Noticef(string, ...any) {}
-func (l natsLog) Debugf(string, ...any)  {}
-func (l natsLog) Tracef(string, ...any)  {}
-func (l natsLog) Warnf(format string, v ...any) {
-	if strings.HasPrefix(format, "Plaintext passwords") {
-		return // they are random, one lives in memory, the other in a file of mode 0600
-	}
-	l.log.Warn("nats: " + fmt.Sprintf(format, v...))
-}
-func (l natsLog) Errorf(format string, v ...any) {
-	l.log.Error("nats: " + fmt.Sprintf(format, v...))
-}
-func (l natsLog) Fatalf(format string, v ...any) {
-	l.log.Error("nats: " + fmt.Sprintf(format, v...))
 }

@@ -87,7 +87,7 @@ func (b *Bus) ensureConsumer(ctx context.Context, name string) error {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
 	case err != nil:
 		return err
-	case b.server != nil && c.CachedInfo().NumAckPending > 0:
+	case b.process != nil && c.CachedInfo().NumAckPending > 0:
 		if err := b.JS.DeleteConsumer(ctx, StreamActions, name); err != nil {
 			return err
 		}
@@ -117,8 +117,14 @@ func (b *Bus) Consumer(ctx context.Context, name string) (jetstream.Consumer, er
 	return c, nil
 }
 
-// Fill returns how many bytes the stream holds and how many it may.
+// Fill returns how many bytes the stream holds and how many it may; an error
+// also when the stream takes no writes.
 func (b *Bus) Fill(ctx context.Context) (used, max int64, err error) {
+	if b.process != nil {
+		if err := b.process.trouble(); err != nil {
+			return 0, 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+		}
+	}
 	s, err := b.JS.Stream(ctx, StreamActions)
 	if err != nil {
 		return 0, 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
@@ -150,8 +156,9 @@ func (b *Bus) TrimOnce(ctx context.Context) error {
 	return nil
 }
 
-// Trim trims every interval until ctx is done, and warns when the stream fills
-// up: at 70 and at 85 % of its limit.
+// Trim trims every interval until ctx is done, warns when the stream fills up, at
+// 70 and at 85 % of its limit, and mends a server in the process after the disk
+// was full. It returns an error only when that cannot be done.
 func (b *Bus) Trim(ctx context.Context, interval time.Duration) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -160,6 +167,12 @@ func (b *Bus) Trim(ctx context.Context, interval time.Duration) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+		if b.process != nil && b.process.trouble() != nil {
+			if err := b.process.heal(); err != nil {
+				return fmt.Errorf("restart: %w", err)
+			}
+			continue
 		}
 		if err := b.TrimOnce(ctx); err != nil && ctx.Err() == nil {
 			b.log.Warn("the stream was not trimmed", "error", err)
