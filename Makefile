@@ -6,8 +6,8 @@ BENCH    ?= .
 
 .PHONY: run build test check format bench fuzz torture
 
-run: ## the service on this machine, with demo actions, in the folder data
-	$(GO) run ./cmd/actionlog serve --data data --demo
+run: build ## the service on this machine, with demo actions, in the folder data
+	@bin/actionlog serve --data data --demo
 
 build: ## the binary, bin/actionlog
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/actionlog ./cmd/actionlog

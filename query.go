@@ -46,7 +46,8 @@ type Clause struct {
 	Not    bool
 }
 
-// Field is what a clause looks at. The constants' values are the API's names.
+// Field is what a clause looks at. The constants' values are the API's names; a
+// store refuses any other field with an InvalidError.
 type Field string
 
 const (
@@ -86,7 +87,7 @@ type Value struct {
 
 // PersonMatch describes a person of an action; exactly one field is set.
 type PersonMatch struct {
-	Key    string   // the directory key, see DirectoryEntry
+	Key    string   // the directory key, see DirectoryEntry; only of people (IsPerson)
 	ID     string   // the platform's ID or the external ID, byte for byte
 	Email  string   // the whole e-mail address, in lower case
 	Prefix string   // the beginning of the e-mail address, in lower case

@@ -12,7 +12,8 @@ type State interface {
 	// Get returns a value and its revision, or ErrNotFound.
 	Get(ctx context.Context, bucket, key string) (value []byte, revision uint64, err error)
 	// Put stores a value if revision is the current one (0: it must not exist
-	// yet), and returns the new revision; otherwise ErrConflict.
+	// yet), and returns the new revision; otherwise ErrConflict. A key that was
+	// deleted and made again does not get a revision that it had before.
 	Put(ctx context.Context, bucket, key string, value []byte, revision uint64) (uint64, error)
 	// Delete removes a value; one that is not there is not an error.
 	Delete(ctx context.Context, bucket, key string) error

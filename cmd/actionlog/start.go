@@ -188,8 +188,8 @@ func checks(b *bus.Bus, store *sqlite.Store, x *indexer.Indexer) []search.Check 
 			return nil
 		}},
 		{Name: "store", Warning: true, Run: func(context.Context) error {
-			if damaged := store.Damaged(); len(damaged) > 0 {
-				return fmt.Errorf("days set aside as damaged: %s", strings.Join(damaged, ", "))
+			if missing := store.Missing(); len(missing) > 0 {
+				return errors.New(strings.Join(missing, "; "))
 			}
 			return nil
 		}},

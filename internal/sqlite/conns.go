@@ -78,10 +78,8 @@ func (s *Store) setAside(d *day, cause error) {
 	s.mu.Unlock()
 	s.log.Error("a day's file is damaged and set aside", "day", d.date, "file", d.path+mark, "error", cause)
 	_ = d.close()
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Rename(d.path+suffix, d.path+mark+suffix); err != nil && !os.IsNotExist(err) {
-			s.log.Error("setting aside", "file", d.path+suffix, "error", err)
-		}
+	if err := s.setFilesAside(d.path, mark); err != nil {
+		s.log.Error("setting aside", "file", d.path, "error", err)
 	}
 }
 

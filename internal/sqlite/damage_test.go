@@ -117,7 +117,7 @@ func checkDamage(t *testing.T, s *Store, dir string) {
 		t.Fatal(err)
 	}
 	again := reopen(t, dir)
-	if list := again.Damaged(); len(list) != 1 || !strings.Contains(list[0], day.String()) {
+	if list := again.Missing(); len(list) != 1 || !strings.Contains(list[0], day.String()) {
 		t.Errorf("after a restart: %q", list)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*"+damagedMark+"*")); err != nil || len(left) == 0 {
@@ -155,6 +155,55 @@ func TestReopen(t *testing.T) {
 	if err != nil || len(entries) != 1 || entries[0].ID != "u3" {
 		t.Errorf("%v, %v", entries, err)
 	}
+}
+
+// A directory that is damaged, deleted, or of another version is made anew from
+// the days; until it is whole nobody is looked up.
+func TestDirectoryMadeAnew(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"no database": func(path string) error {
+			return os.WriteFile(path, []byte(strings.Repeat("not a database ", 1000)), 0o600)
+		},
+		"destroyed behind its first page": func(path string) error {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, overwrite(data, 4096), 0o600)
+		},
+		"deleted": os.Remove,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := reopen(t, dir)
+			mustWrite(t, s, append(items(t, 1200, 0), items(t, 30, 1)...))
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(filepath.Join(dir, directoryFile)); err != nil {
+				t.Fatal(err)
+			}
+			checkMadeAnew(t, reopen(t, dir))
+		})
+	}
+}
+
+func checkMadeAnew(t *testing.T, s *Store) {
+	t.Helper()
+	ann := actionlog.DirectoryMatch{Words: []string{"ann", "3"}}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		entries, _, err := s.Lookup(t.Context(), "uni", actionlog.DirectoryPeople, ann, 10)
+		if err == nil && len(entries) == 1 && entries[0].ID == "u3" {
+			break
+		}
+		if !errors.Is(err, actionlog.ErrUnavailable) || time.Now().After(deadline) {
+			t.Fatalf("while it is made anew: %v, %v", entries, err)
+		}
+	}
+	if missing := s.Missing(); len(missing) != 0 {
+		t.Errorf("still missing: %q", missing)
+	}
+	mustWrite(t, s, items(t, 3, 2))
 }
 
 func TestState(t *testing.T) {
@@ -196,7 +245,10 @@ func TestState(t *testing.T) {
 	if err := errors.Join(s.Delete(ctx, "b", "k"), s.Delete(ctx, "b", "k")); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Put(ctx, "b", "k", make([]byte, maxValueBytes+1), 0); err == nil {
+	if again, err := s.Put(ctx, "b", "k", []byte("three"), 0); err != nil || again <= revision+1 {
+		t.Errorf("made again with revision %d, %v; it had %d", again, err, revision+1)
+	}
+	if _, err := s.Put(ctx, "b", "l", make([]byte, maxValueBytes+1), 0); err == nil {
 		t.Error("a value over the limit was taken")
 	}
 }

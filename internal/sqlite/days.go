@@ -47,6 +47,8 @@ type Store struct {
 	damaged map[actionlog.Day]string
 	people  *directory
 
+	building building // of people
+
 	stopJanitor chan struct{}
 	janitor     sync.WaitGroup
 	closeOnce   func() error
@@ -77,7 +79,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		err = s.load(ctx)
 	}
 	if err == nil {
-		s.people, err = openDirectory(filepath.Join(dir, "directory.sqlite"))
+		err = s.openPeople()
 	}
 	if err != nil {
 		_ = lock.Close()
@@ -263,13 +265,17 @@ func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
 	return s.people.drop(ctx, date)
 }
 
-// Damaged says which days are set aside, and why.
-func (s *Store) Damaged() []string {
+// Missing says what cannot be answered from: days that are set aside, and why,
+// and the directory while it is made anew.
+func (s *Store) Missing() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []string
+	if err := s.building.err(); err != nil {
+		list = append(list, err.Error())
+	}
 	for d, why := range s.damaged {
-		list = append(list, d.String()+" ("+why+")")
+		list = append(list, "day "+d.String()+" ("+why+")")
 	}
 	slices.Sort(list)
 	return list

@@ -26,6 +26,7 @@ CREATE INDEX email_domain ON email(institution, kind, domain);
 CREATE INDEX email_entry ON email(entry);
 CREATE TABLE seen (day INTEGER, entry INTEGER, PRIMARY KEY (day, entry)) WITHOUT ROWID;
 CREATE INDEX seen_entry ON seen(entry);
+CREATE TABLE whole (yes INTEGER); -- a row: all days were learned
 `
 
 // maxKnown bounds what the directory remembers having written.

@@ -20,26 +20,31 @@ func (s *Store) Lookup(ctx context.Context, institution string, kind actionlog.D
 	if institution == "" {
 		return nil, false, actionlog.Invalidf("institution", "is missing")
 	}
+	if err := s.building.err(); err != nil {
+		return nil, false, err
+	}
 	condition, args := entryCondition(institution, kind, m)
 	if condition == "" || limit < 1 {
 		return nil, false, nil
 	}
-	d := s.people
+	entries, err := s.people.lookUp(ctx, condition, append(args, limit+1))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, false, ctx.Err()
+	case err != nil:
+		return nil, false, s.judgePeople(err)
+	case len(entries) > limit:
+		return entries[:limit], true, nil
+	}
+	return entries, false, nil
+}
+
+func (d *directory) lookUp(ctx context.Context, condition string, args []any) ([]actionlog.DirectoryEntry, error) {
 	d.read.Lock()
 	defer d.read.Unlock()
 	d.readers.SetInterrupt(ctx.Done())
 	defer d.readers.SetInterrupt(nil)
-	entries, err := lookUp(d.readers, condition, append(args, limit+1))
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, false, ctx.Err()
-		}
-		return nil, false, fmt.Errorf("directory: %w: %w", actionlog.ErrUnavailable, err)
-	}
-	if len(entries) > limit {
-		return entries[:limit], true, nil
-	}
-	return entries, false, nil
+	return lookUp(d.readers, condition, args)
 }
 
 // entryCondition returns SQL that selects numbers of entries; "" is none.

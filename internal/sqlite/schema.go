@@ -41,6 +41,9 @@ INSERT INTO words(words, rank) VALUES('automerge', 8);
 // are not made at once; the schema is one transaction.
 var errEmpty = errors.New("is empty")
 
+// errVersion: the file was made by another version of the program.
+var errVersion = errors.New("unknown version")
+
 // schemaVersion stands in each file's user_version.
 const schemaVersion = 2
 
@@ -75,7 +78,7 @@ func prepareFile(c *sqlite.Conn, schema string, create bool, cacheKiB int) error
 	case version == schemaVersion:
 		return nil
 	case version != 0:
-		return fmt.Errorf("has version %d; this program knows %d", version, schemaVersion)
+		return fmt.Errorf("%w: %d; this program knows %d", errVersion, version, schemaVersion)
 	case !create:
 		return errEmpty
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"actionlog"
 
@@ -73,21 +74,22 @@ func (s *State) Put(_ context.Context, bucket, key string, value []byte, revisio
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sql := "UPDATE value SET data = ?, revision = revision + 1 WHERE bucket = ? AND key = ? AND revision = ?"
+	sql, next := "UPDATE value SET data = ?1, revision = ?4 WHERE bucket = ?2 AND key = ?3 AND revision = ?4 - 1", revision+1
 	if revision == 0 {
-		sql = "INSERT INTO value(data, bucket, key, revision) VALUES (?, ?, ?, ? + 1) ON CONFLICT DO NOTHING"
+		sql = "INSERT INTO value(data, bucket, key, revision) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING"
+		next = uint64(time.Now().UnixMicro()) // beyond any that a deleted value had
 	}
 	if value == nil {
 		value = []byte{}
 	}
-	err := sqlitex.Execute(s.conn, sql, &sqlitex.ExecOptions{Args: []any{value, bucket, key, int64(revision)}})
+	err := sqlitex.Execute(s.conn, sql, &sqlitex.ExecOptions{Args: []any{value, bucket, key, int64(next)}})
 	if err != nil {
 		return 0, s.unavailable(err)
 	}
 	if s.conn.Changes() == 0 {
 		return 0, fmt.Errorf("%s %s: %w", bucket, key, actionlog.ErrConflict)
 	}
-	return revision + 1, nil
+	return next, nil
 }
 
 // Delete implements actionlog.State.

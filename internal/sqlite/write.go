@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,7 +47,7 @@ func (s *Store) Write(ctx context.Context, items []actionlog.Item) ([]actionlog.
 		rest = later
 	}
 	if err := s.people.learn(ctx, items, outcomes); err != nil {
-		return nil, fmt.Errorf("directory: %w: %w", actionlog.ErrUnavailable, err)
+		return nil, s.judgePeople(err)
 	}
 	return outcomes, nil
 }
