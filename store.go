@@ -150,8 +150,18 @@ type Scanner interface {
 // institution name.
 type Directory interface {
 	// Lookup returns entries that satisfy m, at most limit, those seen last
-	// first, and whether there are more.
+	// first, and whether there are more. Where there are more, which of them are
+	// returned is the store's choice.
 	Lookup(ctx context.Context, institution string, kind DirectoryKind, m DirectoryMatch, limit int) (entries []DirectoryEntry, more bool, err error)
+	// Vocabulary returns the distinct words of names and titles (as
+	// people.IndexWords cuts them) that have one of the keys (as
+	// people.Neighbours makes them), at most limit, in no order, and whether
+	// there are more.
+	Vocabulary(ctx context.Context, institution string, kind DirectoryKind, keys []string, limit int) (words []DirectoryWord, more bool, err error)
+	// Actions counts, for each of the entries' keys, the kept actions that name
+	// the entry: for a person as actor, as target or as on whose behalf; an
+	// action counts once. A key that is not there has none.
+	Actions(ctx context.Context, institution string, kind DirectoryKind, keys []string) ([]int64, error)
 }
 
 // DirectoryKind says which directory is meant.
@@ -171,6 +181,15 @@ type DirectoryMatch struct {
 	Prefix string   // the beginning of such an address, lower case
 	Domain string   // the domain of such an address, lower case
 	Words  []string // all are words of one spelling of its name or title, folded
+	// Groups of words: one spelling of its name or title has, as
+	// people.IndexWords cuts it, at least one word of every group.
+	Groups [][]string
+}
+
+// DirectoryWord is a word of names or titles.
+type DirectoryWord struct {
+	Text string
+	Uses int // about how many spellings have it
 }
 
 // DirectoryEntry is a person, course or class. Entries leave with the last day

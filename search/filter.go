@@ -127,6 +127,9 @@ func (r *reading) clauses(ctx context.Context, name string, spec filter, texts [
 		case strings.HasPrefix(text, "-"):
 			into, text = &unwanted, text[1:]
 		}
+		if text == "" {
+			return nil, actionlog.Invalidf(name, "has a - and nothing to exclude")
+		}
 		var found []actionlog.Value
 		if spec.look != nil {
 			found, err = spec.look(r, ctx, name, text)

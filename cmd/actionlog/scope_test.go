@@ -145,7 +145,7 @@ func TestBadParameters(t *testing.T) {
 	s.get(t, "/v1/institutions/acme/actions?limit=1", &page)
 	for query, parameter := range map[string]string{
 		"actions?colour=red": "colour", "actions?category=curse": "category", "actions?response_code=2x": "response_code", "actions?response_code=500-400": "response_code",
-		"actions?ip=10.0.0": "ip", "actions?any=!!": "any", "actions?range=8d": "range", "actions?range=7d&from=now": "range", "actions?from=yesterday": "from",
+		"actions?ip=10.0.0": "ip", "actions?action=-": "action", "actions?any=!!": "any", "actions?range=8d": "range", "actions?range=7d&from=now": "range", "actions?from=yesterday": "from",
 		"actions?from=now&to=now-1d": "from", "actions?tz=Mars/Base": "tz", "actions?limit=0": "limit", "actions?limit=1001": "limit", "actions?limit=x": "limit",
 		"actions?order=up": "order", "actions?total=all": "total", "actions?user_role=boss": "user_role", "actions?cursor=abc": "cursor", "actions?outcome=ok": "outcome",
 		"actions?near=maybe": "near", "actions?user=id:": "user", "export?format=xml": "format", "export?end=line&format=csv": "end", "export?limit=3": "limit",

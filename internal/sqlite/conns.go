@@ -97,7 +97,7 @@ func (d *day) reader() (*sqlite.Conn, error) {
 	if _, err := os.Stat(d.path); os.IsNotExist(err) {
 		return nil, nil
 	}
-	c, err := open(d.path, "", false, readerCacheKiB)
+	c, err := open(d.path, daySchema, false, readerCacheKiB)
 	if errors.Is(err, errEmpty) {
 		return nil, nil
 	}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"actionlog"
@@ -13,21 +12,22 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-const directorySchema = `
+var directorySchema = schema{version: 3, sql: `
 CREATE TABLE entry (no INTEGER PRIMARY KEY, institution TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
   id TEXT NOT NULL, external TEXT NOT NULL, staff INTEGER NOT NULL, last INTEGER NOT NULL, UNIQUE (institution, kind, key));
 CREATE INDEX entry_id ON entry(institution, kind, id) WHERE id <> '';
 CREATE INDEX entry_external ON entry(institution, kind, external) WHERE external <> '';
 CREATE TABLE spelling (no INTEGER PRIMARY KEY, entry INTEGER NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE (entry, text));
-CREATE TABLE word (institution TEXT, kind TEXT, word TEXT, spelling INTEGER, PRIMARY KEY (institution, kind, word, spelling)) WITHOUT ROWID;
-CREATE INDEX word_spelling ON word(spelling);
+CREATE TABLE word (no INTEGER PRIMARY KEY, institution TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, uses INTEGER NOT NULL, UNIQUE (institution, kind, text));
+CREATE TABLE near (key INTEGER, word INTEGER, PRIMARY KEY (key, word)) WITHOUT ROWID; -- key: see nearKey
+CREATE VIRTUAL TABLE names USING fts5(t, content='', contentless_delete=1, detail=none, tokenize="ascii"); -- rowid: spelling.no
 CREATE TABLE email (institution TEXT, kind TEXT, address TEXT, entry INTEGER, domain TEXT, text TEXT, at INTEGER, PRIMARY KEY (institution, kind, address, entry)) WITHOUT ROWID;
 CREATE INDEX email_domain ON email(institution, kind, domain);
 CREATE INDEX email_entry ON email(entry);
 CREATE TABLE seen (day INTEGER, entry INTEGER, PRIMARY KEY (day, entry)) WITHOUT ROWID;
 CREATE INDEX seen_entry ON seen(entry);
 CREATE TABLE whole (yes INTEGER); -- a row: all days were learned
-`
+`}
 
 // maxKnown bounds what the directory remembers having written.
 const maxKnown = 200_000
@@ -62,7 +62,7 @@ func openDirectory(path string) (*directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
-	r, err := open(path, "", false, 4000)
+	r, err := open(path, directorySchema, false, 4000)
 	if err != nil {
 		_ = c.Close()
 		return nil, fmt.Errorf("directory: %w", err)
@@ -206,64 +206,4 @@ func (d *directory) entry(n naming) (no int64, err error) {
 	no = stmt.ColumnInt64(0)
 	_, err = stmt.Step()
 	return no, err
-}
-
-func (d *directory) spelling(entry int64, n naming) error {
-	stmt := d.conn.Prep("INSERT INTO spelling(entry, text, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at) RETURNING no")
-	defer stmt.Reset()
-	stmt.BindInt64(1, entry)
-	stmt.BindText(2, n.name)
-	stmt.BindInt64(3, n.at)
-	if _, err := stmt.Step(); err != nil {
-		return err
-	}
-	no := stmt.ColumnInt64(0)
-	if _, err := stmt.Step(); err != nil {
-		return err
-	}
-	for _, w := range people.Words(n.name) {
-		stmt := d.conn.Prep("INSERT INTO word VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
-		stmt.BindText(1, n.institution)
-		stmt.BindText(2, string(n.kind))
-		stmt.BindText(3, w)
-		stmt.BindInt64(4, no)
-		if err := run(stmt); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// drop forgets a day, and the entries that no other day names.
-func (d *directory) drop(_ context.Context, day actionlog.Day) (err error) {
-	d.write.Lock()
-	defer d.write.Unlock()
-	clear(d.known)
-	end, err := sqlitex.ImmediateTransaction(d.conn)
-	if err != nil {
-		return fmt.Errorf("directory: %w: %w", actionlog.ErrUnavailable, err)
-	}
-	for _, sql := range []string{
-		"CREATE TEMP TABLE IF NOT EXISTS gone (no INTEGER PRIMARY KEY)",
-		"DELETE FROM gone",
-		"INSERT INTO gone SELECT entry FROM seen WHERE day = ?1 AND NOT EXISTS (SELECT 1 FROM seen o WHERE o.entry = seen.entry AND o.day <> ?1)",
-		"DELETE FROM seen WHERE day = ?1",
-		"DELETE FROM word WHERE spelling IN (SELECT no FROM spelling WHERE entry IN (SELECT no FROM gone))",
-		"DELETE FROM spelling WHERE entry IN (SELECT no FROM gone)",
-		"DELETE FROM email WHERE entry IN (SELECT no FROM gone)",
-		"DELETE FROM entry WHERE no IN (SELECT no FROM gone)",
-	} {
-		var args []any
-		if strings.Contains(sql, "?1") {
-			args = []any{day.Start().Unix() / 86400}
-		}
-		if err = sqlitex.Execute(d.conn, sql, &sqlitex.ExecOptions{Args: args}); err != nil {
-			break
-		}
-	}
-	end(&err)
-	if err != nil {
-		return fmt.Errorf("directory: drop %s: %w: %w", day, actionlog.ErrUnavailable, err)
-	}
-	return nil
 }

@@ -1,8 +1,9 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,85 +16,158 @@ import (
 // domainOf is what stands behind the last @.
 func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 
-// Lookup implements actionlog.Directory.
-func (s *Store) Lookup(ctx context.Context, institution string, kind actionlog.DirectoryKind, m actionlog.DirectoryMatch, limit int) ([]actionlog.DirectoryEntry, bool, error) {
+// ask runs f with the directory's connection for reading.
+func (s *Store) ask(ctx context.Context, institution string, f func(c *sqlite.Conn) error) error {
 	if institution == "" {
-		return nil, false, actionlog.Invalidf("institution", "is missing")
+		return actionlog.Invalidf("institution", "is missing")
 	}
 	if err := s.building.err(); err != nil {
-		return nil, false, err
+		return err
 	}
-	condition, args := entryCondition(institution, kind, m)
-	if condition == "" || limit < 1 {
-		return nil, false, nil
+	err := s.people.ask(ctx, f)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
-	entries, err := s.people.lookUp(ctx, condition, append(args, limit+1))
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, false, ctx.Err()
-	case err != nil:
-		return nil, false, s.judgePeople(err)
-	case len(entries) > limit:
-		return entries[:limit], true, nil
-	}
-	return entries, false, nil
+	return s.judgePeople(err)
 }
 
-func (d *directory) lookUp(ctx context.Context, condition string, args []any) ([]actionlog.DirectoryEntry, error) {
+func (d *directory) ask(ctx context.Context, f func(c *sqlite.Conn) error) (err error) {
 	d.read.Lock()
 	defer d.read.Unlock()
 	d.readers.SetInterrupt(ctx.Done())
 	defer d.readers.SetInterrupt(nil)
-	return lookUp(d.readers, condition, args)
+	end := sqlitex.Transaction(d.readers)
+	defer end(&err)
+	return f(d.readers)
 }
 
-// entryCondition returns SQL that selects numbers of entries; "" is none.
-func entryCondition(institution string, kind actionlog.DirectoryKind, m actionlog.DirectoryMatch) (sql string, args []any) {
-	args = []any{institution, string(kind)}
+// Lookup implements actionlog.Directory.
+func (s *Store) Lookup(ctx context.Context, institution string, kind actionlog.DirectoryKind, m actionlog.DirectoryMatch, limit int) (entries []actionlog.DirectoryEntry, more bool, err error) {
+	if limit < 1 {
+		return nil, false, actionlog.Invalidf("limit", "is not positive")
+	}
+	err = s.ask(ctx, institution, func(c *sqlite.Conn) error {
+		numbers, err := entriesOf(c, institution, kind, m, limit+1)
+		if more = len(numbers) > limit; more {
+			numbers = numbers[:limit]
+		}
+		for _, no := range numbers {
+			if err == nil {
+				err = appendEntry(c, no, &entries)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	slices.SortFunc(entries, func(a, b actionlog.DirectoryEntry) int {
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen), strings.Compare(a.Key, b.Key))
+	})
+	return entries, more, nil
+}
+
+// entriesOf returns the numbers of up to limit entries.
+func entriesOf(c *sqlite.Conn, institution string, kind actionlog.DirectoryKind, m actionlog.DirectoryMatch, limit int) (numbers []int64, err error) {
+	sql, args := "", []any{institution, string(kind)}
+	const entry = "SELECT no FROM entry WHERE institution = ?1 AND kind = ?2 AND "
 	const email = "SELECT entry FROM email WHERE institution = ?1 AND kind = ?2 AND "
 	switch {
 	case m.Key != "":
-		return "SELECT no FROM entry WHERE institution = ?1 AND kind = ?2 AND key = ?3", append(args, m.Key)
+		sql, args = entry+"key = ?3", append(args, m.Key)
 	case m.ID != "":
-		return `SELECT no FROM entry WHERE institution = ?1 AND kind = ?2 AND id = ?3 AND id <> '' UNION
-			SELECT no FROM entry WHERE institution = ?1 AND kind = ?2 AND external = ?3 AND external <> ''`, append(args, m.ID)
+		sql, args = entry+"id = ?3 AND id <> '' UNION "+entry+"external = ?3 AND external <> ''", append(args, m.ID)
 	case m.Email != "":
-		return email + "address = ?3", append(args, m.Email)
+		sql, args = email+"address = ?3", append(args, m.Email)
 	case m.Prefix != "":
-		return email + "address >= ?3 AND substr(address, 1, length(?3)) = ?3 AND address < ?3 || char(1114111)", append(args, m.Prefix)
+		sql, args = email+"address >= ?3 AND substr(address, 1, length(?3)) = ?3 AND address < ?3 || char(1114111)", append(args, m.Prefix)
 	case m.Domain != "":
-		return email + "domain = ?3", append(args, m.Domain)
-	case len(m.Words) > 0:
-		var parts []string
-		for _, w := range m.Words {
-			args = append(args, w)
-			parts = append(parts, fmt.Sprintf("SELECT spelling FROM word WHERE institution = ?1 AND kind = ?2 AND word = ?%d", len(args)))
+		sql, args = email+"domain = ?3", append(args, m.Domain)
+	default:
+		expression, err := namesExpression(c, institution, kind, m)
+		if expression == "" || err != nil {
+			return nil, err
 		}
-		return "SELECT entry FROM spelling WHERE no IN (" + strings.Join(parts, " INTERSECT ") + ")", args
+		sql, args = "SELECT s.entry FROM names f JOIN spelling s ON s.no = f.rowid WHERE f.names MATCH ? ORDER BY f.rowid DESC", []any{expression}
 	}
-	return "", nil
+	return distinct(c, sql, args, limit)
 }
 
-func lookUp(c *sqlite.Conn, condition string, args []any) (entries []actionlog.DirectoryEntry, err error) {
-	var numbers []int64
-	err = sqlitex.ExecuteTransient(c, fmt.Sprintf("SELECT no, key, id, external, staff, last FROM entry WHERE no IN (%s) ORDER BY last DESC, key LIMIT 0+?%d", condition, len(args)), &sqlitex.ExecOptions{
-		Args: args,
-		ResultFunc: func(stmt *sqlite.Stmt) error {
-			numbers = append(numbers, stmt.ColumnInt64(0))
-			entries = append(entries, actionlog.DirectoryEntry{Key: stmt.ColumnText(1), ID: stmt.ColumnText(2), ExternalID: stmt.ColumnText(3),
-				Staff: stmt.ColumnBool(4), LastSeen: time.UnixMilli(stmt.ColumnInt64(5)).UTC()})
-			return nil
-		},
-	})
-	for i, no := range numbers {
-		if err == nil {
-			entries[i].Names, err = texts(c, "SELECT text FROM spelling WHERE entry = ? ORDER BY at DESC, text", no)
+// distinct returns the first distinct numbers that a query yields.
+func distinct(c *sqlite.Conn, sql string, args []any, limit int) (numbers []int64, err error) {
+	stmt := c.Prep(sql)
+	defer stmt.Reset()
+	for i, a := range args {
+		stmt.BindText(i+1, a.(string))
+	}
+	seen := map[int64]bool{}
+	for len(numbers) < limit {
+		found, err := stmt.Step()
+		if err != nil || !found {
+			return numbers, err
 		}
-		if err == nil {
-			entries[i].Emails, err = texts(c, "SELECT text FROM email WHERE entry = ? ORDER BY at DESC, text", no)
+		if no := stmt.ColumnInt64(0); !seen[no] {
+			seen[no] = true
+			numbers = append(numbers, no)
 		}
 	}
-	return entries, err
+	return numbers, nil
+}
+
+// namesExpression returns the MATCH of the table names for words that must all be
+// there, or groups of which one word each must; "" when nothing can match.
+func namesExpression(c *sqlite.Conn, institution string, kind actionlog.DirectoryKind, m actionlog.DirectoryMatch) (string, error) {
+	groups, marks := m.Groups, []string{markWord, markIndex}
+	if len(m.Words) > 0 {
+		groups, marks = nil, marks[:1]
+		for _, w := range m.Words {
+			groups = append(groups, []string{w})
+		}
+	}
+	stmt := c.Prep("SELECT no FROM word WHERE institution = ? AND kind = ? AND text = ?")
+	stmt.BindText(1, institution)
+	stmt.BindText(2, string(kind))
+	var all []string
+	for _, g := range groups {
+		var one []string
+		for _, w := range g {
+			stmt.BindText(3, w)
+			found, err := stmt.Step()
+			no := stmt.ColumnInt64(0)
+			if e := stmt.Reset(); err != nil || e != nil {
+				return "", cmp.Or(err, e)
+			}
+			for _, mark := range marks {
+				if found {
+					one = append(one, word(nameWord(mark, no)))
+				}
+			}
+		}
+		if len(one) == 0 {
+			return "", nil
+		}
+		all = append(all, group(one, " OR "))
+	}
+	return group(all, " AND "), nil
+}
+
+func appendEntry(c *sqlite.Conn, no int64, entries *[]actionlog.DirectoryEntry) error {
+	var e actionlog.DirectoryEntry
+	err := sqlitex.Execute(c, "SELECT key, id, external, staff, last FROM entry WHERE no = ?", &sqlitex.ExecOptions{
+		Args: []any{no},
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			e = actionlog.DirectoryEntry{Key: stmt.ColumnText(0), ID: stmt.ColumnText(1), ExternalID: stmt.ColumnText(2),
+				Staff: stmt.ColumnBool(3), LastSeen: time.UnixMilli(stmt.ColumnInt64(4)).UTC()}
+			return nil
+		}})
+	if err == nil {
+		e.Names, err = texts(c, "SELECT text FROM spelling WHERE entry = ? ORDER BY at DESC, text", no)
+	}
+	if err == nil {
+		e.Emails, err = texts(c, "SELECT text FROM email WHERE entry = ? ORDER BY at DESC, text", no)
+	}
+	*entries = append(*entries, e)
+	return err
 }
 
 func texts(c *sqlite.Conn, sql string, entry int64) (list []string, err error) {
@@ -104,24 +178,44 @@ func texts(c *sqlite.Conn, sql string, entry int64) (list []string, err error) {
 	return list, err
 }
 
-// Institutions lists the institutions that kept actions name.
-func (s *Store) Institutions(ctx context.Context) (list []actionlog.Institution, err error) {
-	ids := map[string]string{}
-	for _, d := range s.allDays() {
-		err := s.read(ctx, d, func(c *sqlite.Conn) error {
-			return sqlitex.Execute(c, "SELECT value, label FROM term WHERE field = 0", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
-				if name := (term{label: stmt.ColumnText(1)}).plain().label; name != "" || ids[stmt.ColumnText(0)] == "" {
-					ids[stmt.ColumnText(0)] = name
+// Vocabulary implements actionlog.Directory.
+func (s *Store) Vocabulary(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, limit int) (words []actionlog.DirectoryWord, more bool, err error) {
+	if limit < 1 {
+		return nil, false, actionlog.Invalidf("limit", "is not positive")
+	}
+	err = s.ask(ctx, institution, func(c *sqlite.Conn) error {
+		stmt := c.Prep("SELECT w.no, w.text, w.uses FROM near n JOIN word w ON w.no = n.word WHERE n.key = ? AND w.institution = ? AND w.kind = ?")
+		defer stmt.Reset()
+		seen := map[int64]bool{}
+		for _, key := range keys {
+			stmt.BindInt64(1, nearKey(institution, kind, key))
+			stmt.BindText(2, institution)
+			stmt.BindText(3, string(kind))
+			for {
+				found, err := stmt.Step()
+				if err != nil {
+					return err
 				}
-				return nil
-			}})
-		})
-		if err != nil {
-			return nil, err
+				if !found {
+					break
+				}
+				if no := stmt.ColumnInt64(0); !seen[no] {
+					if len(words) == limit {
+						more = true
+						return nil
+					}
+					seen[no] = true
+					words = append(words, actionlog.DirectoryWord{Text: stmt.ColumnText(1), Uses: stmt.ColumnInt(2)})
+				}
+			}
+			if err := stmt.Reset(); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, err
 	}
-	for id, name := range ids {
-		list = append(list, actionlog.Institution{ID: id, Name: name})
-	}
-	return list, nil
+	return words, more, nil
 }

@@ -16,7 +16,7 @@ const tieBits = 36
 
 // daySchema is what a day's file holds. Columns named after fields hold numbers
 // of the table term, 0 for absent.
-const daySchema = `
+var daySchema = schema{version: 2, sql: `
 CREATE TABLE action (
   n INTEGER PRIMARY KEY,
   identity INTEGER NOT NULL, -- a hash of (institution, id)
@@ -35,7 +35,7 @@ CREATE TABLE term (no INTEGER PRIMARY KEY, field INTEGER NOT NULL, value TEXT NO
 CREATE TABLE most (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(t, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '_'");
 INSERT INTO words(words, rank) VALUES('automerge', 8);
-`
+`}
 
 // errEmpty: the file has no schema yet, and so no data. A file and its schema
 // are not made at once; the schema is one transaction.
@@ -44,11 +44,15 @@ var errEmpty = errors.New("is empty")
 // errVersion: the file was made by another version of the program.
 var errVersion = errors.New("unknown version")
 
-// schemaVersion stands in each file's user_version.
-const schemaVersion = 2
+// schema is what a kind of file holds. Its version stands in the file's
+// user_version; a file of another version is not read.
+type schema struct {
+	version int
+	sql     string
+}
 
 // open opens a file; create makes it, with its schema, where it is not there.
-func open(path, schema string, create bool, cacheKiB int) (*sqlite.Conn, error) {
+func open(path string, s schema, create bool, cacheKiB int) (*sqlite.Conn, error) {
 	flags := sqlite.OpenReadWrite | sqlite.OpenWAL
 	if create {
 		flags |= sqlite.OpenCreate
@@ -58,14 +62,14 @@ func open(path, schema string, create bool, cacheKiB int) (*sqlite.Conn, error) 
 		return nil, err
 	}
 	c.SetBusyTimeout(5 * time.Second)
-	if err := prepareFile(c, schema, create, cacheKiB); err != nil {
+	if err := prepareFile(c, s, create, cacheKiB); err != nil {
 		_ = c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func prepareFile(c *sqlite.Conn, schema string, create bool, cacheKiB int) error {
+func prepareFile(c *sqlite.Conn, s schema, create bool, cacheKiB int) error {
 	for _, pragma := range []string{"synchronous=FULL", fmt.Sprintf("cache_size=-%d", cacheKiB), "temp_store=MEMORY"} {
 		if err := sqlitex.ExecuteTransient(c, "PRAGMA "+pragma, nil); err != nil {
 			return err
@@ -75,12 +79,12 @@ func prepareFile(c *sqlite.Conn, schema string, create bool, cacheKiB int) error
 	switch {
 	case err != nil:
 		return err
-	case version == schemaVersion:
+	case version == s.version:
 		return nil
 	case version != 0:
-		return fmt.Errorf("%w: %d; this program knows %d", errVersion, version, schemaVersion)
+		return fmt.Errorf("%w: %d; this program knows %d", errVersion, version, s.version)
 	case !create:
 		return errEmpty
 	}
-	return sqlitex.ExecuteScript(c, schema+fmt.Sprintf("PRAGMA user_version=%d;", schemaVersion), nil)
+	return sqlitex.ExecuteScript(c, s.sql+fmt.Sprintf("PRAGMA user_version=%d;", s.version), nil)
 }

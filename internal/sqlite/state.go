@@ -20,7 +20,7 @@ type State struct {
 
 var _ actionlog.State = (*State)(nil)
 
-const stateSchema = `CREATE TABLE value (bucket TEXT, key TEXT, revision INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (bucket, key)) WITHOUT ROWID;`
+var stateSchema = schema{version: 2, sql: `CREATE TABLE value (bucket TEXT, key TEXT, revision INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (bucket, key)) WITHOUT ROWID;`}
 
 // OpenState opens the file at path, which is made if it is not there.
 func OpenState(path string) (*State, error) {

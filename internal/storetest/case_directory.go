@@ -17,6 +17,9 @@ func directoryCases() []testCase {
 		{"directory lookups", "DirectoryMatch: key; ID or external ID byte for byte; an e-mail address it ever had, its beginning or domain; words of one spelling.", testLookups},
 		{"directory spellings", "Names and Emails are all spellings seen, newest first; LastSeen is when the newest action that names the entry occurred.", testSpellings},
 		{"directory order", "At most limit entries, those seen last first, and whether there are more.", testLookupOrder},
+		{"directory groups", "Groups: one spelling of its name has, as people.IndexWords cuts it, at least one word of every group.", testLookupGroups},
+		{"directory vocabulary", "Vocabulary returns the distinct words of names that have one of the keys, at most limit, and whether there are more.", testVocabulary},
+		{"directory actions", "Actions counts the kept actions that name the entry; an action counts once, a key that is not there has none.", testDirectoryActions},
 		{"directory of staff", "Staff: a member of the platform's own staff.", testDirectoryStaff},
 		{"directory and days", "Entries leave with the last day that names them.", testDirectoryDrop},
 	}
@@ -179,9 +182,98 @@ func testLookupOrder(c *check) {
 			for _, e := range got {
 				found = append(found, e.Key)
 			}
-			if want := keys[:min(limit, 30)]; err != nil || more != (limit < 30) || !slices.Equal(found, want) {
-				c.Errorf("Lookup %s, limit %d: %s, more %v, %v; want %s", describeLookup(m), limit, brief(found), more, err, brief(want))
+			want := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !slices.Contains(found, k) })
+			if err != nil || more != (limit < 30) || len(found) != min(limit, 30) || !slices.Equal(found, want) {
+				c.Errorf("Lookup %s, limit %d: %s, more %v, %v; want those seen last first", describeLookup(m), limit, brief(found), more, err)
 			}
+		}
+	}
+}
+
+func testLookupGroups(c *check) {
+	c.write(
+		action("a", noon, `"actor":{"kind":"user","id":"U1","name":"Seán O'Brien"}`, `"course":{"id":"C1","title":"Sean"}`),
+		action("b", noon, `"actor":{"kind":"user","id":"U2","name":"Ann-Marie Lee"}`),
+		action("c", noon, `"actor":{"kind":"user","id":"U3","name":"Иван Петров"}`),
+		action("d", noon, `"actor":{"kind":"user","id":"U4","name":"Sean"}`),
+		action("e", noon, `"actor":{"kind":"user","id":"U4","name":"Brien"}`),
+		action("f", noon, of("other"), `"actor":{"kind":"user","id":"U5","name":"Sean O'Brien"}`))
+	for _, test := range []struct {
+		groups [][]string
+		want   []string
+	}{
+		{[][]string{{"sean", "shaun"}}, []string{"id:U1", "id:U4"}},
+		{[][]string{{"sean"}, {"brien", "brian"}}, []string{"id:U1"}},
+		{[][]string{{"obrien"}}, []string{"id:U1"}},
+		{[][]string{{"annmarie"}, {"lee", "leigh"}}, []string{"id:U2"}},
+		{[][]string{{"ivan"}, {"петров"}}, []string{"id:U3"}},
+		{[][]string{{"nobody"}}, nil},
+		{[][]string{{"sean"}, {"nobody"}}, nil},
+	} {
+		c.lookup(actionlog.DirectoryPeople, actionlog.DirectoryMatch{Groups: test.groups}, test.want...)
+	}
+	c.lookup(actionlog.DirectoryPeople, actionlog.DirectoryMatch{Words: []string{"obrien"}})
+	c.lookup(actionlog.DirectoryCourses, actionlog.DirectoryMatch{Groups: [][]string{{"sean"}}}, "id:C1")
+}
+
+func testVocabulary(c *check) {
+	c.write(
+		action("a", noon, `"actor":{"kind":"user","id":"U1","name":"Anna Smith"}`, `"course":{"id":"C1","title":"Smithing"}`),
+		action("b", noon.AddDate(0, 0, -1), `"actor":{"kind":"user","id":"U2","name":"Annа Smyth"}`),
+		action("c", noon, `"actor":{"kind":"user","id":"U3","name":"SMITH, John"}`),
+		action("d", noon, of("other"), `"actor":{"kind":"user","id":"U4","name":"Smitt"}`))
+	words := func(text string, limit int) (list []string, more bool) {
+		c.Helper()
+		got, more, err := c.store.Vocabulary(context.Background(), home, actionlog.DirectoryPeople, people.Neighbours(text), limit)
+		if err != nil {
+			c.Errorf("Vocabulary: %v", err)
+		}
+		for _, w := range got {
+			list = append(list, w.Text)
+			if w.Uses < 1 {
+				c.Errorf("Vocabulary: %q has %d uses", w.Text, w.Uses)
+			}
+		}
+		slices.Sort(list)
+		return list, more
+	}
+	if got, more := words("smiht", 100); more || !slices.Equal(got, []string{"smith", "smyth"}) {
+		c.Errorf("Vocabulary of the keys of smiht: %q, more %v; want smith and smyth", got, more)
+	}
+	if got, more := words("smiht", 1); !more || len(got) != 1 {
+		c.Errorf("Vocabulary, limit 1: %q, more %v; there are two", got, more)
+	}
+	if got, more := words("zzzzz", 100); more || len(got) != 0 {
+		c.Errorf("Vocabulary of the keys of zzzzz: %q, more %v", got, more)
+	}
+	if err := c.store.Drop(context.Background(), today.Add(-1)); err != nil {
+		c.Fatalf("Drop: %v", err)
+	}
+	if got, _ := words("smiht", 100); !slices.Equal(got, []string{"smith"}) {
+		c.Errorf("Vocabulary after the day of smyth was dropped: %q; want smith", got)
+	}
+}
+
+func testDirectoryActions(c *check) {
+	both := `"actor":{"kind":"user","id":"U1","name":"Ann"}`
+	c.write(
+		action("a", noon, both, `"targets":[{"id":"U1"},{"id":"U2","name":"Bob"}]`, `"course":{"id":"C1","title":"Arts"}`),
+		action("b", noon.AddDate(0, 0, -3), both, `"on_behalf_of":{"id":"U2","name":"Bob"}`, `"course":{"id":"C1","title":"Arts"}`),
+		action("c", noon.AddDate(0, 0, -3), `"actor":{"kind":"staff","id":"U2"}`, `"class":{"id":"K1","title":"Late"}`),
+		action("d", noon, of("other"), both))
+	for _, test := range []struct {
+		kind actionlog.DirectoryKind
+		keys []string
+		want []int64
+	}{
+		{actionlog.DirectoryPeople, []string{"id:U1", "id:nobody", "id:U2", "id:U1"}, []int64{2, 0, 3, 2}},
+		{actionlog.DirectoryCourses, []string{"id:C1", "id:U1"}, []int64{2, 0}},
+		{actionlog.DirectoryClasses, []string{"id:K1"}, []int64{1}},
+		{actionlog.DirectoryPeople, nil, []int64{}},
+	} {
+		got, err := c.store.Actions(context.Background(), home, test.kind, test.keys)
+		if err != nil || !slices.Equal(got, test.want) {
+			c.Errorf("Actions of %s %q: %d, %v; want %d", test.kind, test.keys, got, err, test.want)
 		}
 	}
 }

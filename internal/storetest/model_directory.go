@@ -162,5 +162,75 @@ func satisfiesLookup(e actionlog.DirectoryEntry, m actionlog.DirectoryMatch) boo
 	case m.Domain != "":
 		return email(func(s string) bool { return domainOf(s) == m.Domain })
 	}
-	return slices.ContainsFunc(e.Names, func(name string) bool { return hasWords(name, m.Words) })
+	return slices.ContainsFunc(e.Names, func(name string) bool {
+		if len(m.Groups) > 0 {
+			return hasGroups(name, m.Groups)
+		}
+		return hasWords(name, m.Words)
+	})
+}
+
+func hasGroups(name string, groups [][]string) bool {
+	words := people.IndexWords(name)
+	for _, g := range groups {
+		if !slices.ContainsFunc(g, func(w string) bool { return slices.Contains(words, w) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// Vocabulary implements actionlog.Directory.
+func (m *Model) Vocabulary(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, limit int) (words []actionlog.DirectoryWord, more bool, err error) {
+	if err := m.fault(ctx, "Vocabulary"); err != nil {
+		return nil, false, err
+	}
+	if institution == "" {
+		return nil, false, actionlog.Invalidf("institution", "is missing")
+	}
+	if limit < 1 {
+		return nil, false, actionlog.Invalidf("limit", "is not positive")
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	uses := map[string]int{}
+	for at, e := range m.entries {
+		if at.institution != institution || at.kind != kind {
+			continue
+		}
+		for name := range e.names {
+			for _, w := range people.IndexWords(name) {
+				if slices.ContainsFunc(people.Neighbours(w), func(k string) bool { return slices.Contains(keys, k) }) {
+					uses[w]++
+				}
+			}
+		}
+	}
+	for _, w := range slices.Sorted(maps.Keys(uses)) {
+		if len(words) == limit {
+			return words, true, nil
+		}
+		words = append(words, actionlog.DirectoryWord{Text: w, Uses: uses[w]})
+	}
+	return words, false, nil
+}
+
+// Actions implements actionlog.Directory.
+func (m *Model) Actions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]int64, error) {
+	counts := make([]int64, len(keys))
+	for i, key := range keys {
+		c := actionlog.Clause{Field: actionlog.FieldPerson, Values: []actionlog.Value{{Person: actionlog.PersonMatch{Key: key}}}}
+		switch kind {
+		case actionlog.DirectoryCourses:
+			c = actionlog.Clause{Field: actionlog.FieldCourse, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
+		case actionlog.DirectoryClasses:
+			c = actionlog.Clause{Field: actionlog.FieldClass, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
+		}
+		n, _, err := m.Count(ctx, actionlog.Query{Institution: institution, Clauses: []actionlog.Clause{c}, Staff: actionlog.StaffShown}, 0)
+		if err != nil {
+			return nil, err
+		}
+		counts[i] = n
+	}
+	return counts, nil
 }

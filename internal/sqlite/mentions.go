@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"actionlog"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// Actions implements actionlog.Directory. The directory knows on which days an
+// entry is named; only these are asked.
+func (s *Store) Actions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]int64, error) {
+	counts := make([]int64, len(keys))
+	onDay := map[actionlog.Day][]int{}
+	err := s.ask(ctx, institution, func(c *sqlite.Conn) error {
+		for i, key := range keys {
+			err := sqlitex.Execute(c, "SELECT day FROM seen WHERE entry = (SELECT no FROM entry WHERE institution = ? AND kind = ? AND key = ?)", &sqlitex.ExecOptions{
+				Args: []any{institution, string(kind), key},
+				ResultFunc: func(stmt *sqlite.Stmt) error {
+					d := actionlog.DayOf(time.Unix(stmt.ColumnInt64(0)*86400, 0))
+					onDay[d] = append(onDay[d], i)
+					return nil
+				}})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var days []*day
+	for d := range onDay {
+		found, _, err := s.within(&actionlog.Query{Institution: institution, From: d.Start(), To: d.End()})
+		if err != nil {
+			return nil, err
+		}
+		days = append(days, found...)
+	}
+	var mu sync.Mutex // of counts
+	begin := func(d *day) func(context.Context) (bool, error) {
+		return func(ctx context.Context) (bool, error) {
+			return true, s.read(ctx, d, func(c *sqlite.Conn) error {
+				for _, i := range onDay[d.date] {
+					m, ok, err := matchOf(c, mentionsOf(institution, kind, keys[i]), d.date)
+					if err != nil || !ok {
+						return err
+					}
+					n, err := countRows(c, m, -1)
+					if err != nil {
+						return err
+					}
+					mu.Lock()
+					counts[i] += n
+					mu.Unlock()
+				}
+				return nil
+			})
+		}
+	}
+	if err := inOrder(ctx, days, lookahead, begin, func(goOn bool) bool { return goOn }); err != nil {
+		return nil, err
+	}
+	return counts, nil
+}
+
+// mentionsOf finds all actions that name an entry.
+func mentionsOf(institution string, kind actionlog.DirectoryKind, key string) *actionlog.Query {
+	c := actionlog.Clause{Field: actionlog.FieldPerson, Values: []actionlog.Value{{Person: actionlog.PersonMatch{Key: key}}}}
+	switch kind {
+	case actionlog.DirectoryCourses:
+		c = actionlog.Clause{Field: actionlog.FieldCourse, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
+	case actionlog.DirectoryClasses:
+		c = actionlog.Clause{Field: actionlog.FieldClass, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
+	}
+	return &actionlog.Query{Institution: institution, Clauses: []actionlog.Clause{c}, Staff: actionlog.StaffShown}
+}

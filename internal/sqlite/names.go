@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strconv"
+
+	"actionlog"
+	"actionlog/internal/people"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// Names are found by their words. Each distinct word of an institution's people
+// (or courses, or classes) is a row of the table word, with its neighbours' keys
+// in the table near; each spelling of a name is a row of the full-text table
+// names, whose words are numbers of the table word. So a misspelt word costs one
+// look at the words, of which there are few, and a name one row.
+
+// A word of the table names is a word's number behind one of these.
+const (
+	markWord  = "w" // people.Words has it
+	markIndex = "x" // only people.IndexWords has it
+)
+
+func nameWord(mark string, no int64) string { return mark + strconv.FormatInt(no, 36) }
+
+// nearKey is 64 bits of SHA-256 of a key of the words of an institution's people,
+// courses or classes.
+func nearKey(institution string, kind actionlog.DirectoryKind, key string) int64 {
+	sum := sha256.Sum256([]byte(institution + "\x00" + string(kind) + "\x00" + key))
+	return int64(binary.BigEndian.Uint64(sum[:]))
+}
+
+// spelling enters a spelling of a name, or when it was true.
+func (d *directory) spelling(entry int64, n naming) error {
+	stmt := d.conn.Prep("UPDATE spelling SET at = max(at, ?) WHERE entry = ? AND text = ?")
+	stmt.BindInt64(1, n.at)
+	stmt.BindInt64(2, entry)
+	stmt.BindText(3, n.name)
+	if err := run(stmt); err != nil || d.conn.Changes() > 0 {
+		return err
+	}
+	stmt = d.conn.Prep("INSERT INTO spelling(entry, text, at) VALUES (?, ?, ?)")
+	stmt.BindInt64(1, entry)
+	stmt.BindText(2, n.name)
+	stmt.BindInt64(3, n.at)
+	if err := run(stmt); err != nil {
+		return err
+	}
+	no := d.conn.LastInsertRowID()
+	own := people.Words(n.name)
+	var text []byte
+	for _, w := range people.IndexWords(n.name) {
+		number, err := d.useWord(n.entryKey, w)
+		if err != nil {
+			return err
+		}
+		mark := markIndex
+		if slices.Contains(own, w) {
+			mark = markWord
+		}
+		text = append(append(text, nameWord(mark, number)...), ' ')
+	}
+	stmt = d.conn.Prep("INSERT INTO names(rowid, t) VALUES (?, ?)")
+	stmt.BindInt64(1, no)
+	stmt.BindText(2, string(text))
+	return run(stmt)
+}
+
+// useWord returns a word's number, and enters the word where it is new.
+func (d *directory) useWord(k entryKey, text string) (int64, error) {
+	stmt := d.conn.Prep("INSERT INTO word(institution, kind, text, uses) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET uses = uses + 1 RETURNING no, uses")
+	defer stmt.Reset()
+	stmt.BindText(1, k.institution)
+	stmt.BindText(2, string(k.kind))
+	stmt.BindText(3, text)
+	if _, err := stmt.Step(); err != nil {
+		return 0, err
+	}
+	no, uses := stmt.ColumnInt64(0), stmt.ColumnInt64(1)
+	if _, err := stmt.Step(); err != nil || uses > 1 {
+		return no, err
+	}
+	insert := d.conn.Prep("INSERT INTO near VALUES (?, ?) ON CONFLICT DO NOTHING")
+	for _, key := range people.Neighbours(text) {
+		insert.BindInt64(1, nearKey(k.institution, k.kind, key))
+		insert.BindInt64(2, no)
+		if err := run(insert); err != nil {
+			return 0, err
+		}
+	}
+	return no, nil
+}
+
+// forgetNames takes back what spelling did, for the entries of the table gone.
+// Their rows of the table spelling stay.
+func (d *directory) forgetNames() error {
+	return sqlitex.Execute(d.conn, "SELECT s.no, s.text, e.institution, e.kind FROM gone g JOIN spelling s ON s.entry = g.no JOIN entry e ON e.no = g.no", &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			k := entryKey{institution: stmt.ColumnText(2), kind: actionlog.DirectoryKind(stmt.ColumnText(3))}
+			for _, w := range people.IndexWords(stmt.ColumnText(1)) {
+				if err := d.leaveWord(k, w); err != nil {
+					return err
+				}
+			}
+			remove := d.conn.Prep("DELETE FROM names WHERE rowid = ?")
+			remove.BindInt64(1, stmt.ColumnInt64(0))
+			return run(remove)
+		}})
+}
+
+// leaveWord undoes one useWord.
+func (d *directory) leaveWord(k entryKey, text string) error {
+	stmt := d.conn.Prep("UPDATE word SET uses = uses - 1 WHERE institution = ? AND kind = ? AND text = ? RETURNING no, uses")
+	defer stmt.Reset()
+	stmt.BindText(1, k.institution)
+	stmt.BindText(2, string(k.kind))
+	stmt.BindText(3, text)
+	found, err := stmt.Step()
+	if err != nil || !found {
+		return err
+	}
+	no, uses := stmt.ColumnInt64(0), stmt.ColumnInt64(1)
+	if _, err := stmt.Step(); err != nil || uses > 0 {
+		return err
+	}
+	remove := d.conn.Prep("DELETE FROM near WHERE key = ? AND word = ?")
+	for _, key := range people.Neighbours(text) {
+		remove.BindInt64(1, nearKey(k.institution, k.kind, key))
+		remove.BindInt64(2, no)
+		if err := run(remove); err != nil {
+			return err
+		}
+	}
+	remove = d.conn.Prep("DELETE FROM word WHERE no = ?")
+	remove.BindInt64(1, no)
+	return run(remove)
+}
