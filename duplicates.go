@@ -32,7 +32,13 @@ func (t *trail) String() string {
 
 // duplicates warns of every key below n that its object holds twice.
 func (r *reader) duplicates(n *node, at *trail) {
+	if r.full() {
+		return
+	}
 	for _, key := range duplicateKeys(n) {
+		if r.full() {
+			return
+		}
 		r.warn((&trail{up: at, key: key}).String(), "duplicate key")
 	}
 	for i := range n.members {

@@ -179,31 +179,41 @@ func quote(s string) []byte {
 	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
-// digest hashes a value so that documents that are equal as JSON values have
-// the same digest: white space, escapes and the order of members do not count.
-// Numbers count as written.
-func (n *node) digest() [32]byte {
-	return sha256.Sum256(n.canonical(make([]byte, 0, 1024)))
+// digest hashes a value of doc so that documents that are equal as JSON values
+// have the same digest: white space, escapes and the order of members do not
+// count. Numbers count as written, and so do strings with half a surrogate pair,
+// which no decoder can tell apart.
+func (n *node) digest(doc []byte) [32]byte {
+	return sha256.Sum256(n.canonical(doc, make([]byte, 0, 1024)))
 }
 
-func (n *node) canonical(b []byte) []byte {
+func (n *node) canonical(doc, b []byte) []byte {
 	b = append(b, n.kind)
 	switch n.kind {
 	case '"', '0':
-		b = append(append(b, n.text...), 0xff) // 0xff never stands in UTF-8
+		b = appendText(b, n.text, doc[n.start:n.end])
 	case '[':
 		for i := range n.items {
-			b = n.items[i].canonical(b)
+			b = n.items[i].canonical(doc, b)
 		}
 		b = append(b, ']')
 	case '{':
 		for _, i := range n.sortedMembers() {
-			b = append(append(b, n.members[i].key...), 0xff)
-			b = n.members[i].value.canonical(b)
+			m := &n.members[i]
+			b = appendText(append(b, 'k'), m.key, doc[m.start:m.end])
+			b = m.value.canonical(doc, b)
 		}
 		b = append(b, '}')
 	}
 	return b
+}
+
+// appendText appends a string and its end; 0xff never stands in UTF-8.
+func appendText(b []byte, text string, literal []byte) []byte {
+	if strings.ContainsRune(text, utf8.RuneError) {
+		return append(append(b, literal...), 0xff)
+	}
+	return append(append(b, text...), 0xff)
 }
 
 func (n *node) sortedMembers() []int {

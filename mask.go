@@ -2,7 +2,9 @@ package actionlog
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaskStaff returns a document as lists show it: if its actor is a member of
@@ -52,16 +54,32 @@ func identify(root *node) identity {
 				id.whole = append(id.whole, m.value.text)
 			case "name", "email":
 				id.whole = append(id.whole, m.value.text)
-				if len(m.value.text) > 2 {
-					parts = append(parts, regexp.QuoteMeta(m.value.text))
+				if part := clip(m.value.text, maxPart); len(part) > 2 {
+					parts = append(parts, regexp.QuoteMeta(part))
 				}
 			}
 		}
 	}
+	// The longest first: "ann.smith@x" is not "Ann" and ".smith@x".
+	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) })
 	if len(parts) > 0 {
 		id.part = regexp.MustCompile("(?i)" + strings.Join(parts, "|"))
 	}
 	return id
+}
+
+// maxPart is how much of a name is looked for inside other strings, in bytes: a
+// name of kilobytes, found nowhere but in an attack, would take seconds.
+const maxPart = 200
+
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
 }
 
 // mask returns s with display for the actor.
@@ -89,7 +107,7 @@ func (id *identity) isActor(n *node) bool {
 // fixed members of a document are values of the format, not of people: an
 // actor whose ID is "course" changes no category.
 var fixedMembers = map[string]bool{"schema": true, "category": true, "institution": true,
-	"occurred_at": true, "outcome": true, "action": true, "kind": true, "id": true}
+	"occurred_at": true, "outcome": true, "kind": true, "id": true}
 
 func (id *identity) edits(n *node, display string, edits []edit) []edit {
 	for i := range n.members {
@@ -108,6 +126,12 @@ func (id *identity) edits(n *node, display string, edits []edit) []edit {
 }
 
 func (id *identity) memberEdits(m *member, top bool, display string, edits []edit) []edit {
+	if top && m.key == "action" {
+		if label, ok := m.value.get("label"); ok {
+			edits = id.valueEdits(label, display, edits)
+		}
+		return edits
+	}
 	if top && fixedMembers[m.key] {
 		return edits
 	}
@@ -161,7 +185,11 @@ func texts(root *node, a *Action) (text, staff []string) {
 		}
 	}
 	walk(root)
-	return append(text, a.Label), staff
+	label := a.Label
+	if id != nil {
+		label = id.mask(label, " ")
+	}
+	return append(text, label), staff
 }
 
 func appendLeaves(dst []string, n *node) []string {

@@ -39,13 +39,16 @@ func Parse(document []byte, s *Scrubber) (Item, error) {
 		if root, err = decodeJSON(doc); err != nil {
 			return Item{}, fmt.Errorf("scrubbed document: %w", err)
 		}
+		if len(doc) > MaxDocumentBytes {
+			return Item{}, Invalidf("", "is %d bytes long without its credentials; at most %d are allowed", len(doc), MaxDocumentBytes)
+		}
 	}
 	r := reader{doc: doc}
 	a, err := r.action(&root)
 	if err != nil {
 		return Item{}, err
 	}
-	item := Item{Action: a, Digest: root.digest()}
+	item := Item{Action: a, Digest: root.digest(doc)}
 	item.Record = Record{
 		Institution: a.Institution.ID, ID: a.ID, OccurredAt: a.OccurredAt,
 		Warnings: r.warnings, Staff: a.Actor.Kind == KindStaff, Document: doc,
@@ -80,6 +83,9 @@ func (r *reader) warn(path, reason string) {
 		r.warnings = append(r.warnings, "further warnings are left out")
 	}
 }
+
+// full tells whether further warnings would be left out.
+func (r *reader) full() bool { return len(r.warnings) >= maxWarnings }
 
 func (r *reader) action(root *node) (a Action, err error) {
 	if err = r.required(root, &a); err != nil {

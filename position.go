@@ -18,8 +18,14 @@ func (p Position) String() string {
 func ParsePosition(s string) (Position, error) {
 	stream, seq, ok := strings.Cut(s, ".")
 	n, err := strconv.ParseUint(seq, 10, 64)
-	if !ok || stream == "" || err != nil {
+	if !ok || !isStreamName(stream) || err != nil || n == 0 {
 		return Position{}, fmt.Errorf("%q is not a position", s)
 	}
 	return Position{Stream: stream, Sequence: n}, nil
+}
+
+// isStreamName tells whether an incarnation's name is one: up to 32 lower-case
+// letters and digits, none of which NATS reads as more than itself.
+func isStreamName(s string) bool {
+	return s != "" && len(s) <= 32 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }

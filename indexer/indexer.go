@@ -30,11 +30,12 @@ const (
 	maxPause = 5 * time.Second
 )
 
-// Indexer takes actions from a consumer into a store. All fields but Log and
-// Now are required.
+// Indexer takes actions from a consumer into a store. All fields but Renew, Log
+// and Now are required.
 type Indexer struct {
 	Consumer    jetstream.Consumer
-	Incarnation string // of the stream, for positions
+	Renew       func(ctx context.Context) (jetstream.Consumer, error) // makes the consumer anew where somebody deleted it; nil: nothing does
+	Incarnation string                                                // of the stream, for positions
 	Writer      actionlog.Writer
 	Dead        actionlog.DeadLetters
 	Scrubber    *actionlog.Scrubber
@@ -98,12 +99,27 @@ func (x *Indexer) receive(ctx context.Context, to chan<- jetstream.Msg) {
 		}
 		if err != nil && ctx.Err() == nil {
 			x.Log.Warn("indexer: waiting for the stream", "error", err)
+			x.renew(ctx)
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Second):
 			}
 		}
 	}
+}
+
+// renew asks for the consumer again: it may have been deleted, which the stream
+// does not always say.
+func (x *Indexer) renew(ctx context.Context) {
+	if x.Renew == nil {
+		return
+	}
+	c, err := x.Renew(ctx)
+	if err != nil {
+		x.Log.Warn("indexer: the consumer was not made anew", "error", err)
+		return
+	}
+	x.Consumer = c
 }
 
 // giveBack has messages delivered again at once, to whoever asks.

@@ -1,8 +1,8 @@
 package search
 
 import (
+	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -174,8 +174,7 @@ func (s *server) replayDeadLetter(c *gin.Context) {
 	}
 	// A replay is meant: the position keeps the stream from taking it for the
 	// repeat of the original.
-	digest := item.Digest
-	copy(digest[:], fmt.Sprintf("replay %s", d.Position))
+	digest := sha256.Sum256(append([]byte("replay "+d.Position.String()+" "), item.Digest[:]...))
 	receipt := s.Publisher.Publish(c.Request.Context(), []actionlog.Submission{{Institution: item.Institution, Category: item.Action.Category,
 		ID: item.ID, Digest: digest, Document: item.Document}})[0]
 	if err = receipt.Err; err == nil {

@@ -174,6 +174,9 @@ func (r *running) listen(handler http.Handler, failed chan<- error) error {
 
 // writeFile replaces a small file that only the owner may read.
 func writeFile(path, line string) error {
+	if err := os.Remove(path + ".new"); err != nil && !os.IsNotExist(err) {
+		return err
+	}
 	if err := os.WriteFile(path+".new", []byte(strings.TrimSpace(line)+"\n"), 0o600); err != nil {
 		return err
 	}

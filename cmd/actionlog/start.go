@@ -17,6 +17,7 @@ import (
 	"actionlog/internal/sqlite"
 	"actionlog/search"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -165,7 +166,8 @@ func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store *sqlite.St
 	if err != nil {
 		return nil, err
 	}
-	x := &indexer.Indexer{Consumer: consumer, Incarnation: incarnation, Writer: store, Dead: b.DeadLetters(),
+	renew := func(ctx context.Context) (jetstream.Consumer, error) { return b.Renew(ctx, bus.Indexer) }
+	x := &indexer.Indexer{Consumer: consumer, Renew: renew, Incarnation: incarnation, Writer: store, Dead: b.DeadLetters(),
 		Scrubber: scrubber, Metrics: indexer.NewMetrics(registry), Log: r.log}
 	r.background("indexer", failed, x.Run)
 	return x, nil
@@ -239,12 +241,9 @@ func registerStream(r prometheus.Registerer, b *bus.Bus, store *sqlite.Store) {
 		info := c.CachedInfo()
 		return float64(info.NumPending) + float64(info.NumAckPending), nil
 	})
-	gauge("actionlog_dead_letters", "Dead letters that wait for somebody.", func(ctx context.Context) (sum float64, err error) {
-		counts, err := b.DeadLetters().Count(ctx)
-		for _, n := range counts {
-			sum += float64(n)
-		}
-		return sum, err
+	gauge("actionlog_dead_letters", "Dead letters that wait for somebody.", func(ctx context.Context) (float64, error) {
+		n, err := b.DeadLetters().Total(ctx)
+		return float64(n), err
 	})
 	gauge("actionlog_store_bytes", "Bytes of all days' files.", func(context.Context) (float64, error) { return float64(store.Bytes()), nil })
 	gauge("actionlog_store_days", "Days that are kept.", func(context.Context) (float64, error) { return float64(store.Len()), nil })

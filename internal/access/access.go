@@ -132,5 +132,12 @@ func (t *Tokens) Bootstrap(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, []byte(token+"\n"), 0o600)
+	// A file that is there may be readable by others: it is replaced.
+	if err := os.Remove(path + ".new"); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	if err := os.WriteFile(path+".new", []byte(token+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }

@@ -267,3 +267,90 @@ func acknowledge(t *testing.T, b *Bus, n int) {
 		}
 	}
 }
+
+// A message as large as the stream takes becomes a dead letter as any other; a
+// larger one is refused for good.
+func TestLargestMessage(t *testing.T) {
+	b := start(t, t.TempDir(), Options{})
+	most := int(maxMessage(b.Conn.MaxPayload()))
+	send := func(n int) error {
+		s := submissions(0, 1)
+		s[0].Document = make([]byte, n)
+		return own(t, b).Publish(t.Context(), s)[0].Err
+	}
+	if err := send(most - 500); err != nil {
+		t.Fatalf("publish %d bytes: %v", most-500, err)
+	}
+	l := dead(1, "invalid")
+	l.Document = make([]byte, most)
+	if err := b.DeadLetters().Add(t.Context(), l); err != nil {
+		t.Errorf("a dead letter of %d bytes: %v", most, err)
+	}
+	var invalid *actionlog.InvalidError
+	for _, n := range []int{most + 1, maxPayload + 1} {
+		if err := send(n); !errors.As(err, &invalid) {
+			t.Errorf("publish %d bytes: %v", n, err)
+		}
+	}
+}
+
+// A position has one dead letter, whatever its reasons.
+func TestOneDeadLetterAPosition(t *testing.T) {
+	b := start(t, t.TempDir(), Options{})
+	for _, reason := range []string{"invalid", "id_collision"} {
+		if err := b.DeadLetters().Add(t.Context(), dead(1, reason)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := b.DeadLetters().Total(t.Context()); err != nil || n != 1 {
+		t.Errorf("%d dead letters, %v", n, err)
+	}
+}
+
+// A consumer that somebody deleted is made anew; what an earlier process had in
+// hand is delivered at once after a restart.
+func TestConsumerMadeAnew(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, dir, Options{})
+	publish(t, own(t, b), submissions(0, 5))
+	acknowledge(t, b, 2)
+	if err := b.JS.DeleteConsumer(t.Context(), StreamActions, Indexer); err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.Renew(t.Context(), Indexer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func(c jetstream.Consumer) (n int) {
+		t.Helper()
+		batch, err := c.Fetch(10, jetstream.FetchMaxWait(time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range batch.Messages() {
+			n++
+		}
+		return n
+	}
+	if n := take(c); n != 5 {
+		t.Errorf("%d of 5 are delivered after the consumer was deleted", n)
+	}
+	b.Close()
+	b = start(t, dir, Options{})
+	if c, err = b.Consumer(t.Context(), Indexer); err != nil {
+		t.Fatal(err)
+	}
+	if n := take(c); n != 5 {
+		t.Errorf("%d of 5 that were in hand are delivered within a second of a restart", n)
+	}
+}
+
+func TestWithoutPasswords(t *testing.T) {
+	for in, want := range map[string]string{
+		"nats://a:s3cret@h:4222,nats://h2": "nats://h:4222,nats://h2", "a:s3c@ret@h": "h", "tls://h": "tls://h",
+	} {
+		if got := withoutPasswords(in); got != want {
+			t.Errorf("%s became %s, want %s", in, got, want)
+		}
+	}
+}

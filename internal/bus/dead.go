@@ -50,6 +50,9 @@ func (d *DeadLetters) Add(ctx context.Context, l actionlog.DeadLetter) error {
 	if err != nil {
 		return fmt.Errorf("dead letter %s: %w", l.Position, err)
 	}
+	if _, _, err := d.find(ctx, l.Position); !errors.Is(err, actionlog.ErrNotFound) {
+		return err // it is there already, or it cannot be known
+	}
 	subject := strings.Join([]string{"dead", tokenOf(l.Institution), tokenOf(l.Reason), l.Position.String()}, ".")
 	_, err = d.js.Publish(ctx, subject, payload)
 	var api *jetstream.APIError
@@ -141,6 +144,15 @@ func (d *DeadLetters) Drop(ctx context.Context, p actionlog.Position) error {
 		return fmt.Errorf("dead letter %s: %w: %w", p, actionlog.ErrUnavailable, err)
 	}
 	return nil
+}
+
+// Total counts all dead letters, at a cost that does not grow with them.
+func (d *DeadLetters) Total(ctx context.Context) (uint64, error) {
+	s, err := d.stream(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return s.CachedInfo().State.Msgs, nil
 }
 
 // Count implements actionlog.DeadLetters.

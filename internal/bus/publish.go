@@ -158,10 +158,19 @@ func (p *Publisher) receipt(ctx context.Context, f jetstream.PubAckFuture) actio
 	}
 }
 
+// errMessageTooLarge is the server's code for a message beyond the stream's limit
+// (nats-server/server/errors.json, JSStreamMessageExceedsMaximumErr).
+const errMessageTooLarge = 10054
+
+func isAPIError(err error, code jetstream.ErrorCode) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == code
+}
+
 // refusal tells what can never be published from what can be tried again.
 func refusal(err error) error {
 	switch {
-	case errors.Is(err, nats.ErrMaxPayload):
+	case errors.Is(err, nats.ErrMaxPayload), isAPIError(err, errMessageTooLarge):
 		return actionlog.Invalidf("", "is too large to be published")
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrPermissionViolation):
 		return fmt.Errorf("publish: %w", err)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,9 +20,15 @@ import (
 // PublisherUser is the user that may publish actions and nothing else.
 const PublisherUser = "publisher"
 
-// maxPayload admits documents beyond actionlog.MaxDocumentBytes, so that they
-// become dead letters with a reason instead of a publisher's riddle.
-const maxPayload = 1 << 20
+// maxPayload is what the server in the process takes. The stream takes less, see
+// maxMessage.
+const maxPayload = 2 << 20
+
+// maxMessage is how large a message of the stream may be: beyond
+// actionlog.MaxDocumentBytes, so that documents that are too large become dead
+// letters with a reason instead of a publisher's riddle; and so far below the
+// server's limit that a dead letter, which holds the message in base64, fits.
+func maxMessage(payload int64) int32 { return int32(min(1<<20, (payload-64<<10)/4*3)) }
 
 // Options of a server in the process.
 type Options struct {
@@ -102,9 +109,23 @@ func (o DialOptions) connect() (*nats.Conn, error) {
 	}
 	nc, err := nats.Connect(o.URL, options...)
 	if err != nil {
-		return nil, fmt.Errorf("nats %s: %w", o.URL, err)
+		return nil, fmt.Errorf("nats %s: %w", withoutPasswords(o.URL), err)
 	}
 	return nc, nil
+}
+
+// withoutPasswords removes userinfo from a list of URLs.
+func withoutPasswords(list string) string {
+	urls := strings.Split(list, ",")
+	for i, u := range urls {
+		if at := strings.LastIndexByte(u, '@'); at >= 0 {
+			scheme, _, found := strings.Cut(u, "://")
+			if urls[i] = u[at+1:]; found {
+				urls[i] = scheme + "://" + urls[i]
+			}
+		}
+	}
+	return strings.Join(urls, ",")
 }
 
 func newBus(ctx context.Context, nc *nats.Conn, p *process, durable bool, max int64, log *slog.Logger) (*Bus, error) {

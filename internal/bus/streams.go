@@ -45,10 +45,15 @@ func (b *Bus) ensure(ctx context.Context) error {
 	config := jetstream.StreamConfig{
 		Name: StreamActions, Subjects: []string{actionlog.SubjectPrefix + ".*.*"}, Storage: jetstream.FileStorage,
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: b.max, MaxMsgs: -1, MaxAge: 0,
+		MaxMsgSize: maxMessage(b.Conn.MaxPayload()),
 		Duplicates: duplicateWindow, AllowAtomicPublish: true, AllowDirect: true,
 		Metadata: map[string]string{incarnationKey: strings.ToLower(rand.Text()[:8])},
 	}
-	if s, err := b.JS.Stream(ctx, StreamActions); err == nil {
+	switch s, err := b.JS.Stream(ctx, StreamActions); {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+	case err != nil:
+		return fmt.Errorf("stream %s: %w", StreamActions, err)
+	default:
 		if known := s.CachedInfo().Config.Metadata[incarnationKey]; known != "" {
 			config.Metadata = s.CachedInfo().Config.Metadata
 		}
@@ -106,6 +111,22 @@ func (b *Bus) Incarnation(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
 	}
 	return s.CachedInfo().Config.Metadata[incarnationKey], nil
+}
+
+// Renew returns a durable consumer, which it makes anew where it is not there
+// any more.
+func (b *Bus) Renew(ctx context.Context, name string) (jetstream.Consumer, error) {
+	c, err := b.JS.Consumer(ctx, StreamActions, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		b.log.Error("a durable consumer was deleted; it is made anew and begins with the oldest message", "consumer", name)
+		if err = b.ensureConsumer(ctx, name); err == nil {
+			c, err = b.JS.Consumer(ctx, StreamActions, name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s: %w: %w", name, actionlog.ErrUnavailable, err)
+	}
+	return c, nil
 }
 
 // Consumer returns a durable consumer of the stream.

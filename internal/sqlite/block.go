@@ -43,7 +43,7 @@ func (c *codec) pack(documents [][]byte) []byte {
 func (c *codec) unpack(data []byte) (documents [][]byte, err error) {
 	plain, err := c.decoder.DecodeAll(data, nil)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errBlock, err)
 	}
 	next := func() int {
 		v, n := binary.Uvarint(plain)

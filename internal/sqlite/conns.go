@@ -25,7 +25,9 @@ type day struct {
 	lastUsed time.Time
 
 	mu      sync.Mutex
-	gone    bool // dropped or set aside: no connection is made any more
+	written bool  // the file has been there
+	gone    bool  // dropped or set aside: no connection is made any more
+	damage  error // why it was set aside
 	readers []*reader
 }
 
@@ -39,7 +41,7 @@ type reader struct {
 func (s *Store) read(ctx context.Context, d *day, f func(c *sqlite.Conn) error) error {
 	c, err := d.reader()
 	if err == nil && c == nil {
-		return nil // dropped meanwhile, or nothing written yet
+		return nil // dropped, or nothing written yet
 	}
 	if err == nil {
 		c.SetInterrupt(ctx.Done())
@@ -57,6 +59,8 @@ func (s *Store) judge(ctx context.Context, d *day, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("day %s: %w", d.date, ctx.Err())
+	case errors.Is(err, errGone):
+		return fmt.Errorf("%w (%v)", damageError(d.date), err)
 	case code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errBlock):
 		s.setAside(d, err)
 		return fmt.Errorf("%w (%v)", damageError(d.date), err)
@@ -67,25 +71,55 @@ func (s *Store) judge(ctx context.Context, d *day, err error) error {
 
 // setAside renames a damaged day's files, so that everything else goes on.
 func (s *Store) setAside(d *day, cause error) {
-	s.mu.Lock()
-	if s.days[d.date] != d {
-		s.mu.Unlock()
-		return
+	if !d.leave(cause) {
+		return // somebody else does it
 	}
-	delete(s.days, d.date)
 	mark := fmt.Sprintf("%s%d", damagedMark, s.now().Unix())
-	s.damaged[d.date] = "set aside as " + filepath.Base(d.path) + mark + ": " + cause.Error()
-	s.mu.Unlock()
 	s.log.Error("a day's file is damaged and set aside", "day", d.date, "file", d.path+mark, "error", cause)
 	_ = d.close()
 	if err := s.setFilesAside(d.path, mark); err != nil {
 		s.log.Error("setting aside", "file", d.path, "error", err)
 	}
+	// Only now may the day be made anew: what is written must not be renamed.
+	s.mu.Lock()
+	s.damaged[d.date] = "set aside as " + filepath.Base(d.path) + mark + ": " + cause.Error()
+	if s.days[d.date] == d {
+		delete(s.days, d.date)
+	}
+	s.mu.Unlock()
+}
+
+// errGone: the day was dropped or set aside, or its file has vanished.
+var errGone = errors.New("its file is not there any more")
+
+// leave marks a day as gone; false: it was already. damage is nil for a day that
+// is dropped.
+func (d *day) leave(damage error) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone {
+		return false
+	}
+	d.gone, d.damage = true, damage
+	return true
+}
+
+// writable tells whether a connection for writing may be made; d.write is held.
+func (d *day) writable() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone {
+		return errGone
+	}
+	return nil
 }
 
 func (d *day) reader() (*sqlite.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.gone && d.damage != nil {
+		return nil, fmt.Errorf("%w: %w", errGone, d.damage)
+	}
 	if d.gone {
 		return nil, nil
 	}
@@ -95,6 +129,9 @@ func (d *day) reader() (*sqlite.Conn, error) {
 		return r.conn, nil
 	}
 	if _, err := os.Stat(d.path); os.IsNotExist(err) {
+		if d.written {
+			return nil, errGone
+		}
 		return nil, nil
 	}
 	c, err := open(d.path, daySchema, false, readerCacheKiB)

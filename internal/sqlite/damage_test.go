@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"actionlog"
+
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -122,6 +124,65 @@ func checkDamage(t *testing.T, s *Store, dir string) {
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*"+damagedMark+"*")); err != nil || len(left) == 0 {
 		t.Errorf("the damaged file is gone: %v", err)
+	}
+}
+
+// A day that is set aside while others read and write is missed by who reads,
+// never left out in silence; and what is written is written anew.
+func TestSetAsideMeanwhile(t *testing.T) {
+	s := reopen(t, t.TempDir())
+	mustWrite(t, s, append(items(t, 50, 0), items(t, 50, 1)...))
+	second := s.day(actionlog.DayOf(noon.AddDate(0, 0, 1)), false)
+	n, last := 0, error(nil)
+	for _, err := range s.Scan(t.Context(), actionlog.Query{Institution: "uni"}, actionlog.OldestFirst) {
+		if last = err; err == nil {
+			n++
+		}
+		if n == 10 {
+			s.setAside(second, errors.New("a test"))
+		}
+	}
+	if n != 50 || !errors.Is(last, actionlog.ErrUnavailable) {
+		t.Errorf("a scan of 50 and a day set aside meanwhile yields %d, then %v", n, last)
+	}
+	second.write.Lock()
+	err := s.writeLocked(second, items(t, 1, 1), []int{0}, make([]actionlog.Outcome, 1))
+	second.write.Unlock()
+	if !errors.Is(err, errGone) {
+		t.Errorf("writing into the day that is gone: %v", err)
+	}
+	mustWrite(t, s, items(t, 3, 1))
+	q := actionlog.Query{Institution: "uni", MissingDays: true}
+	if n, _, err := s.Count(t.Context(), q, 0); err != nil || n != 53 {
+		t.Errorf("%d, %v; want 50 and the 3 that were written anew", n, err)
+	}
+}
+
+// A file that vanishes is no empty day.
+func TestVanishedDay(t *testing.T) {
+	s := reopen(t, t.TempDir())
+	mustWrite(t, s, items(t, 5, 0))
+	d := s.day(actionlog.DayOf(noon), false)
+	d.closeIdle(time.Now().Add(time.Hour))
+	if err := os.Remove(d.path); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := s.Count(t.Context(), actionlog.Query{Institution: "uni"}, 0); !errors.Is(err, actionlog.ErrUnavailable) {
+		t.Errorf("a day whose file is gone counts %d, %v", n, err)
+	}
+}
+
+// A block of documents that does not decompress is damage.
+func TestDamagedBlock(t *testing.T) {
+	s := reopen(t, t.TempDir())
+	mustWrite(t, s, items(t, 5, 0))
+	d := s.day(actionlog.DayOf(noon), false)
+	if err := sqlitex.Execute(d.writer, "UPDATE block SET data = x'00112233'", nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Page(t.Context(), actionlog.Query{Institution: "uni"}, actionlog.NewestFirst, "", 10)
+	if !errors.Is(err, actionlog.ErrUnavailable) || len(s.Missing()) != 1 {
+		t.Errorf("%v; missing %q", err, s.Missing())
 	}
 }
 

@@ -114,7 +114,7 @@ func (s *Store) load(ctx context.Context) error {
 		}
 		switch {
 		case rest == "":
-			s.days[d] = &day{date: d, path: s.dayPath(d)}
+			s.days[d] = &day{date: d, path: s.dayPath(d), written: true}
 		case strings.HasPrefix(rest, damagedMark) && !strings.HasSuffix(rest, "-wal") && !strings.HasSuffix(rest, "-shm"):
 			s.damaged[d] = "set aside as " + e.Name()
 		}
@@ -245,11 +245,8 @@ func fileSize(path string) int64 {
 
 // Drop implements actionlog.Keeper. Files that were set aside stay.
 func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
-	s.mu.Lock()
-	d := s.days[date]
-	delete(s.days, date)
-	s.mu.Unlock()
-	if d != nil {
+	if d := s.day(date, false); d != nil {
+		d.leave(nil)
 		if err := d.close(); err != nil {
 			return fmt.Errorf("drop %s: %w", date, err)
 		}
@@ -261,6 +258,12 @@ func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
 		if err := syncFolder(s.dir); err != nil {
 			return fmt.Errorf("drop %s: %w", date, err)
 		}
+		// Only now may the day be made anew: what is written must not be removed.
+		s.mu.Lock()
+		if s.days[date] == d {
+			delete(s.days, date)
+		}
+		s.mu.Unlock()
 	}
 	return s.people.drop(ctx, date)
 }

@@ -29,8 +29,8 @@ CREATE INDEX seen_entry ON seen(entry);
 CREATE TABLE whole (yes INTEGER); -- a row: all days were learned
 `}
 
-// maxKnown bounds what the directory remembers having written.
-const maxKnown = 200_000
+// What the directory remembers having written: so many facts, each of so many bytes.
+const maxKnown, maxKnownBytes = 100_000, 512
 
 // directory is every person, course and class that kept actions name.
 type directory struct {
@@ -126,7 +126,9 @@ func (d *directory) learn(ctx context.Context, items []actionlog.Item, outcomes 
 		clear(d.known)
 	}
 	for k, n := range facts {
-		d.known[k] = n.at
+		if len(k.key)+len(k.name)+len(k.email) <= maxKnownBytes {
+			d.known[k] = n.at
+		}
 	}
 	return nil
 }

@@ -190,8 +190,9 @@ func (s *Store) learnDay(ctx context.Context, d *day) error {
 				return err
 			}
 			item, err := actionlog.Parse(document, nil)
-			if err != nil {
-				return fmt.Errorf("%w: %v", errBlock, err)
+			if err != nil { // a rule that is newer than the action
+				s.log.Warn("the directory is made anew without whom an action names", "day", d.date, "error", err)
+				continue
 			}
 			if items = append(items, item); len(items) == learnBatch {
 				if err := learn(); err != nil {

@@ -110,8 +110,8 @@ func firstOf(values ...string) string {
 	return ""
 }
 
-// maxTerms bounds what a day's writer remembers.
-const maxTerms = 20_000
+// What a day's writer remembers: so many terms, each of so many bytes.
+const maxTerms, maxTermBytes = 5_000, 512
 
 // terms remembers numbers of the table term.
 type terms struct{ known map[termKey]knownTerm }
@@ -165,7 +165,9 @@ func (t *terms) number(c *sqlite.Conn, field int, v term, at int64) (int64, erro
 	if len(t.known) >= maxTerms {
 		clear(t.known)
 	}
-	t.known[key] = known
+	if len(key.value)+len(known.label) <= maxTermBytes {
+		t.known[key] = known
+	}
 	return known.no, nil
 }
 

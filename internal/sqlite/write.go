@@ -97,6 +97,9 @@ func (s *Store) writeDay(ctx context.Context, date actionlog.Day, items []action
 }
 
 func (s *Store) writeLocked(d *day, items []actionlog.Item, indexes []int, outcomes []actionlog.Outcome) (err error) {
+	if err := d.writable(); err != nil {
+		return err // it is made anew for the next attempt
+	}
 	if err := s.openWriter(d); err != nil {
 		return err
 	}
@@ -134,6 +137,9 @@ func (s *Store) openWriter(d *day) error {
 		}
 	}
 	d.writer, d.terms = c, newTerms()
+	d.mu.Lock()
+	d.written = true
+	d.mu.Unlock()
 	return nil
 }
 
@@ -141,14 +147,15 @@ func (s *Store) openWriter(d *day) error {
 func (s *Store) limitWriters(but *day) {
 	open := 0
 	var oldest *day
+	var used time.Time
 	for _, d := range s.allDays() {
 		if d == but || !d.write.TryLock() {
 			continue
 		}
 		if d.writer != nil {
 			open++
-			if oldest == nil || d.lastUsed.Before(oldest.lastUsed) {
-				oldest = d
+			if oldest == nil || d.lastUsed.Before(used) {
+				oldest, used = d, d.lastUsed
 			}
 		}
 		d.write.Unlock()
