@@ -29,3 +29,17 @@ func TestMaskStaffLeavesOthers(t *testing.T) {
 		}
 	}
 }
+
+func TestMaskStaffParts(t *testing.T) {
+	doc := with(`{"kind":"user"}`, `{"kind":"staff","name":"Ann","email":"ann.smith@platform.example"},"summary":"ann.smith@platform.example and ANN"`)
+	doc = strings.Replace(doc, `"action":{`, `"action":{"label":"Done by Ann",`, 1)
+	got := string(MaskStaff([]byte(doc), "OLS"))
+	for _, want := range []string{`"summary":"OLS and OLS"`, `"label":"Done by OLS"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+	if all := strings.Join(mustParse(t, doc).Text, " "); strings.Contains(strings.ToLower(all), "ann") {
+		t.Errorf("text tells who it was: %s", all)
+	}
+}

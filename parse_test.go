@@ -223,3 +223,42 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Documents that differ as JSON have different digests, however alike they look
+// when they are written one after the other.
+func TestDigestTellsApart(t *testing.T) {
+	for _, pair := range [][2]string{
+		{`{"a":{},"b":1,"}c":2}`, `{"a":{"}b":1},"c":2}`}, {`"\ud800"`, `"\udfff"`}, {`{"\ud800":1}`, `{"\udfff":1}`},
+		{`["a","b"]`, `["ab"]`}, {`[1,2]`, `[12]`}, {`{"a":"b"}`, `["a","b"]`}, {`"1"`, `1`}, {`null`, `"n"`},
+	} {
+		one, two := mustParse(t, with(`"1",`, `"1","details":{"x":`+pair[0]+`},`)), mustParse(t, with(`"1",`, `"1","details":{"x":`+pair[1]+`},`))
+		if one.Digest == two.Digest {
+			t.Errorf("%s and %s have one digest", pair[0], pair[1])
+		}
+	}
+	one, two := mustParse(t, with(`"1",`, `"1","details":{"x":{"a":"\u00e9","b":[1]}},`)), mustParse(t, with(`"1",`, `"1", "details":{"x":{"b":[1],"a":"é"}},`))
+	if one.Digest != two.Digest {
+		t.Error("equal documents have different digests")
+	}
+}
+
+// A document that is too large once its credentials are replaced is refused at
+// once, not by whoever reads it next.
+func TestTooLargeWhenScrubbed(t *testing.T) {
+	frame := with(`"1",`, `"1","details":{"u":"?token=x&","n":""},`)
+	doc := with(`"1",`, `"1","details":{"u":"?token=x&","n":"`+strings.Repeat("n", MaxDocumentBytes-len(frame))+`"},`)
+	if _, err := Parse([]byte(doc), nil); len(doc) != MaxDocumentBytes || err == nil {
+		t.Errorf("%d bytes: %v", len(doc), err)
+	}
+}
+
+func TestParsePosition(t *testing.T) {
+	for _, bad := range []string{"", "a", "a.", ".1", "*.1", ">.1", "a.0", "a.-1", "A.1", "a b.1", "a.1.2", "a.18446744073709551616"} {
+		if p, err := ParsePosition(bad); err == nil {
+			t.Errorf("%q is read as %v", bad, p)
+		}
+	}
+	if p, err := ParsePosition("k6nriwc3.17"); err != nil || p.String() != "k6nriwc3.17" {
+		t.Errorf("%v, %v", p, err)
+	}
+}

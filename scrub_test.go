@@ -23,7 +23,29 @@ func TestScrubText(t *testing.T) {
 		{"basic dXNlcjpwYXNz", "basic dXNlcjpwYXNz"},
 		{"Basic dXNlcjpwYXNzd29yZA==", "Basic REDACTED"},
 		{"access_token=", "access_token="},
+		{"/x?api_key=ab%26SECRET&y", "/x?api_key=REDACTED&y"},
+		{"/x?password=%26SECRET", "/x?password=REDACTED"},
+		{"/x?api_key=%22SECRET%22#f", "/x?api_key=REDACTED#f"},
+		{"/x?password='SE CRET'&a=1", "/x?password=REDACTED&a=1"},
+		{`password="SE CRET", next`, `password=REDACTED, next`},
+		{"/x?api_key[]=SECRET&user[password]=SECRET&auth.token=SECRET&a=1", "/x?api_key[]=REDACTED&user[password]=REDACTED&auth.token=REDACTED&a=1"},
+		{"/x?api_key%5B%5D=SECRET&api_key%20=SECRET", "/x?api_key%5B%5D=REDACTED&api_key%20=REDACTED"},
+		{"[token=SECRET] |token=SECRET >token=SECRET", "[token=REDACTED |token=REDACTED >token=REDACTED"},
+		{"a%0Aapi_key=SECRET", "a%0Aapi_key=REDACTED"},
+		{"x-api-key=SECRET&accessToken=SECRET&new_password=SECRET&oldPassword=SECRET", "x-api-key=REDACTED&accessToken=REDACTED&new_password=REDACTED&oldPassword=REDACTED"},
+		{"password = hunter2", "password = REDACTED"},
+		{"http%3A%2F%2Fuser%3ASECRET%40host%2Fx", "http%3A%2F%2FREDACTED%40host%2Fx"},
+		{"http://u:SEC/RET@h/x", "http://REDACTED@h/x"},
+		{"//u:SECRET@h/x", "//REDACTED@h/x"},
+		{`{"api_key":"SECRET","n":1}`, `{"api_key":"REDACTED","n":1}`},
+		{`{\"api_key\":\"SECRET\",\"n\":1}`, `{\"api_key\":\"REDACTED\",\"n\":1}`},
+		{"Authorization: Token SECRET", "Authorization: Token REDACTED"},
+		{"X-Api-Key: SECRET", "X-Api-Key: REDACTED"},
+		{"Bearer%2520abc123def", "Bearer%2520REDACTED"},
 		// What is no credential stays.
+		{"https://host:80/x@y and //h/a:b@c", "https://host:80/x@y and //h/a:b@c"},
+		{`{"tokens":3,"token_type":"bearer"}`, `{"tokens":3,"token_type":"bearer"}`},
+		{"a%20b=c&q=a%3Db", "a%20b=c&q=a%3Db"},
 		{"/login/token/redirect?stateToken=02.id", "/login/token/redirect?stateToken=02.id"},
 		{"the token was changed", "the token was changed"},
 		{"basic certificates, bearer of news", "basic certificates, bearer of news"},
@@ -48,9 +70,9 @@ func TestScrubMoreNames(t *testing.T) {
 
 func TestScrubDocument(t *testing.T) {
 	doc := with(`"1",`, `"1","request":{"url":"/x?api_key=SECRET1"},"details":{"k":"\/a?token=SECRET2\u0026b=1","password":"SECRET3","https://u:SECRET4@h":1,`+
-		`"token":{"kept":1},"nested":[{"Access-Token":77770005}]},"changes":[{"field":"user.password","before":"SECRET6","after":"SECRET7"},{"field":"title","before":"old","after":"new"}],`)
+		`"token":{"kept":1,"value":"SECRET5"},"api_key":["SECRET8",["SECRET9"]],"secret":{"old":{"x":"SECRETA"}},"body":"{\"api_key\":\"SECRETB\"}","nested":[{"Access-Token":77770005}]},"changes":[{"field":"user.password","before":"SECRET6","after":"SECRET7"},{"field":"user[password]","before":["SECRETC"],"after":{"x":"SECRETD"}},{"field":"title","before":"old","after":"new"}],`)
 	want := with(`"1",`, `"1","request":{"url":"/x?api_key=REDACTED"},"details":{"k":"/a?token=REDACTED&b=1","password":"REDACTED","https://REDACTED@h":1,`+
-		`"token":{"kept":1},"nested":[{"Access-Token":"REDACTED"}]},"changes":[{"field":"user.password","before":"REDACTED","after":"REDACTED"},{"field":"title","before":"old","after":"new"}],`)
+		`"token":{"kept":1,"value":"REDACTED"},"api_key":["REDACTED",["REDACTED"]],"secret":{"old":{"x":"REDACTED"}},"body":"{\"api_key\":\"REDACTED\"}","nested":[{"Access-Token":"REDACTED"}]},"changes":[{"field":"user.password","before":"REDACTED","after":"REDACTED"},{"field":"user[password]","before":["REDACTED"],"after":{"x":"REDACTED"}},{"field":"title","before":"old","after":"new"}],`)
 	item := mustParse(t, doc)
 	if string(item.Document) != want {
 		t.Errorf("got  %s\nwant %s", item.Document, want)
@@ -66,10 +88,19 @@ func TestScrubDocument(t *testing.T) {
 func TestScrubBytes(t *testing.T) {
 	for _, raw := range []string{
 		`{"password":"SECRET`, `{"password": "SECRET", "x":`, `{"u":"/a?api_key=SECRET&b`, "\xff?token=SECRET&", `{"u":"https:\/\/a:SECRET@h\/`,
-		`{"u":"?a=1\u0026token=SECRET"`, `{"token":"SECRET"}`, `Bearer SECRET1234567`, `[{"api_key":"a\"SECRET"}`,
+		`{"\u0061pi_key":"SECRET"`, `{"u":"?api\u005fkey=SECRET"`, `{"u":"\u0023token=SECRET"`, `{"u":"https:\u002f\u002fu:SECRET@h"`, `{"a":"Bearer\u0020SECRET12345"`,
+		`{"api_key":["SECRET"`, `{'api_key':'SECRET'`, `{"password":SECRET,`, `{"u":"?a=1\u0026token=SECRET"`, `{"token":"SECRET"}`, `Bearer SECRET1234567`, `[{"api_key":"a\"SECRET"}`,
 	} {
 		if got := string(NewScrubber().Bytes([]byte(raw))); strings.Contains(got, "SECRET") {
 			t.Errorf("%q became %q", raw, got)
+		}
+	}
+}
+
+func TestMayBeCredential(t *testing.T) {
+	for _, name := range append(credentialNames[:], credentialEnds[:]...) {
+		if !mayBeCredential(strings.ToUpper(name)) {
+			t.Errorf("%s is not looked at", name)
 		}
 	}
 }

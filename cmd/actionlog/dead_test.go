@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+)
+
+// Dead letters that share an id are replayed each for itself: what cannot be
+// indexed is a dead letter again, and none takes the other's place.
+func TestReplaySameID(t *testing.T) {
+	s := startService(t)
+	at := time.Now().UTC().Format(time.RFC3339)
+	document := func(summary string) []byte {
+		return []byte(fmt.Sprintf(`{"id":"same","occurred_at":%q,"institution":{"id":"uni"},"category":"course","action":{"code":"x"},"actor":{"kind":"user"},"summary":%q}`, at, summary))
+	}
+	s.publish(t, [][]byte{document("first"), document("second"), document("third")})
+	letters := func() (positions, summaries []string) {
+		t.Helper()
+		var answer struct {
+			Data []struct{ Position, Reason, Document string }
+		}
+		s.get(t, "/v1/dead-letters", &answer)
+		for _, d := range answer.Data {
+			var doc struct{ Summary string }
+			if err := json.Unmarshal([]byte(d.Document), &doc); err != nil || d.Reason != "id_collision" {
+				t.Errorf("%+v: %v", d, err)
+			}
+			positions, summaries = append(positions, d.Position), append(summaries, doc.Summary)
+		}
+		slices.Sort(summaries)
+		return positions, summaries
+	}
+	want := []string{"second", "third"}
+	positions, summaries := letters()
+	if !slices.Equal(summaries, want) {
+		t.Fatalf("dead letters %q, want %q", summaries, want)
+	}
+	for _, p := range positions {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/dead-letters/"+p+"/replay", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+s.token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("replay %s: %s", p, resp.Status)
+		}
+	}
+	s.settle(t)
+	again, summaries := letters()
+	if !slices.Equal(summaries, want) || slices.Equal(again, positions) {
+		t.Errorf("after the replay: %q at %q; before at %q", summaries, again, positions)
+	}
+}
