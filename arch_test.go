@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"web":                 nil,
 	"mappings":            nil,
 	"internal/people":     nil,
+	"internal/demo":       nil, // ADR 10
 	"internal/bus":        nil,
 	"internal/access":     nil,
 	"internal/sqlite":     {"internal/people"},
@@ -44,6 +45,8 @@ var onlyIn = map[string][]string{
 	"github.com/schollz/progressbar":        {"cmd/actionlog"},
 	"github.com/klauspost/compress/":        {"internal/sqlite", "search", "cmd/actionlog"},
 	"golang.org/x/text/unicode/":            {"internal/people"},
+	"github.com/gosimple/unidecode":         {"internal/people", "internal/demo"},
+	"github.com/brianvoe/gofakeit/":         {"internal/demo"},
 	"golang.org/x/text/cases":               {"internal/people"},
 	"github.com/testcontainers/":            {"internal/enginetest"},
 	"github.com/minio/minio-go/":            {"internal/archive"},

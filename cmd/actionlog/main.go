@@ -32,18 +32,19 @@ func main() {
 type commands struct {
 	settings
 
-	Serve   serveCmd   `cmd:"" help:"Run the service."`
-	Publish publishCmd `cmd:"" help:"Publish NDJSON files, over NATS or HTTP."`
-	Search  searchCmd  `cmd:"" help:"Find actions, newest first."`
-	Export  exportCmd  `cmd:"" help:"Export every action that the filters find, and check that the export is whole."`
-	Get     getCmd     `cmd:"" help:"Show one action with every detail."`
-	People  peopleCmd  `cmd:"" help:"Look up people by name, e-mail address or ID."`
-	Courses coursesCmd `cmd:"" help:"Look up courses by title or ID."`
-	Classes classesCmd `cmd:"" help:"Look up classes by title or ID."`
-	Dead    deadCmd    `cmd:"" help:"List, show, replay and drop dead letters."`
-	Token   tokenCmd   `cmd:"" help:"Create, list and revoke tokens."`
-	Check   checkCmd   `cmd:"" help:"Ask the service whether it is ready, and what is missing."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the service."`
+	Publish  publishCmd  `cmd:"" help:"Publish NDJSON files, over NATS or HTTP."`
+	Search   searchCmd   `cmd:"" help:"Find actions, newest first."`
+	Export   exportCmd   `cmd:"" help:"Export every action that the filters find, and check that the export is whole."`
+	Get      getCmd      `cmd:"" help:"Show one action with every detail."`
+	People   peopleCmd   `cmd:"" help:"Look up people by name, e-mail address or ID."`
+	Courses  coursesCmd  `cmd:"" help:"Look up courses by title or ID."`
+	Classes  classesCmd  `cmd:"" help:"Look up classes by title or ID."`
+	Dead     deadCmd     `cmd:"" help:"List, show, replay and drop dead letters."`
+	Token    tokenCmd    `cmd:"" help:"Create, list and revoke tokens."`
+	Generate generateCmd `cmd:"" help:"Invent believable actions, as the demo does, and write them as NDJSON."`
+	Check    checkCmd    `cmd:"" help:"Ask the service whether it is ready, and what is missing."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // console is where a command reads and writes.

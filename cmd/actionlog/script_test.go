@@ -8,9 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"actionlog"
+	"actionlog/internal/demo"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -73,6 +77,7 @@ func scriptParams(more func(*testscript.Params)) testscript.Params {
 			}
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("ACTIONLOG_TEST_MAIN", "1")
+			env.Setenv("ACTIONLOG_DEMO_ACTIONS", "3000")
 			now := time.Now().UTC().Truncate(time.Second)
 			env.Setenv("NOW", now.Add(-time.Minute).Format(time.RFC3339))
 			env.Setenv("DAYS20", now.Add(-20*24*time.Hour).Format(time.RFC3339))
@@ -120,11 +125,17 @@ func scriptSettled(ts *testscript.TestScript, neg bool, args []string) {
 
 // scriptDemo waits until all of the demo is searchable.
 func scriptDemo(ts *testscript.TestScript, neg bool, args []string) {
-	want := int64(0)
-	for range demoActions(time.Now().Add(-time.Minute)) {
-		want++
+	count, err := strconv.Atoi(ts.Getenv("ACTIONLOG_DEMO_ACTIONS"))
+	ts.Check(err)
+	now, want := time.Now().Add(-time.Minute), int64(0)
+	for raw := range demo.New(demoSeed, count).Actions(now) {
+		item, err := actionlog.Parse(raw, nil)
+		ts.Check(err)
+		if item.Institution == demo.Institution() && now.Sub(item.OccurredAt) < 89*24*time.Hour {
+			want++
+		}
 	}
-	pollList(ts, "the demo is there", demoInstitution, func(m listMeta) bool { return m.Total.Value >= want })
+	pollList(ts, "the demo is there", demo.Institution(), func(m listMeta) bool { return m.Total.Value >= want })
 }
 
 func pollList(ts *testscript.TestScript, what, institution string, holds func(m listMeta) bool) {

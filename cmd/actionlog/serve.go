@@ -34,7 +34,8 @@ type serveCmd struct {
 	StaffDisplay    string   `name:"staff-display" placeholder:"NAME" default:"OpenLearning System" help:"The name under which lists show the platform's own staff."`
 	StaffNames      string   `name:"staff-names" enum:"detail,everywhere,nowhere" default:"detail" help:"Where the real names of the platform's staff are shown: ${enum}."`
 	SecretNames     []string `name:"secret-names" placeholder:"NAME" help:"More names of URL parameters and fields whose values are credentials."`
-	Demo            bool     `help:"Publish demo actions of the institution demo-academy at the start."`
+	Demo            bool     `help:"Publish believable actions of three institutions over 90 days at the start, and a few a minute from then on."`
+	DemoActions     int      `name:"demo-actions" placeholder:"N" default:"100000" help:"About how many actions --demo publishes at the start."`
 	LogFormat       string   `name:"log-format" enum:"text,json" default:"text" help:"Format of the log on standard error: ${enum}."`
 }
 

@@ -14,6 +14,7 @@ import (
 	"actionlog/indexer"
 	"actionlog/internal/access"
 	"actionlog/internal/bus"
+	"actionlog/internal/demo"
 	"actionlog/internal/sqlite"
 	"actionlog/search"
 
@@ -74,7 +75,7 @@ func (r *running) run(ctx context.Context) error {
 		return err
 	}
 	if r.cmd.Demo {
-		if err := publishDemo(ctx, publisher, time.Now(), r.log); err != nil {
+		if err := r.startDemo(ctx, publisher, failed); err != nil {
 			return err
 		}
 	}
@@ -99,7 +100,7 @@ func (r *running) greet() {
 	if r.cmd.Demo {
 		r.out.say("Try, in another terminal:\n  go run ./cmd/actionlog search --data %[1]s --institution %[2]s --user \"Melody Wang\" --range 30d\n"+
 			"  go run ./cmd/actionlog export --data %[1]s --institution %[2]s --category api --response-code 2xx --format csv\n"+
-			"  curl -H \"Authorization: Bearer $(cat %[1]s/admin.token)\" \"%[3]s/v1/institutions/%[2]s/actions?any=craft\"", r.dir, demoInstitution, address)
+			"  curl -H \"Authorization: Bearer $(cat %[1]s/admin.token)\" \"%[3]s/v1/institutions/%[2]s/actions?any=craft\"", r.dir, demo.Institution(), address)
 	}
 }
 

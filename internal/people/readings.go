@@ -13,14 +13,8 @@ import (
 func (x *search) readings(ctx context.Context) (readings [][][]string, err error) {
 	var texts [][]string
 	for _, r := range x.query.readings {
-		words := asked(r)
-		if len(words) == 0 {
-			continue
-		}
-		texts = append(texts, words)
-		for i := range len(words) - 1 {
-			joint := slices.Concat(words[:i], []string{words[i] + words[i+1]}, words[i+2:])
-			texts = append(texts, joint)
+		if words := asked(r); len(words) > 0 {
+			texts = append(texts, words)
 		}
 	}
 	known, err := x.vocabulary(ctx, texts)

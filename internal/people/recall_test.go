@@ -108,8 +108,8 @@ func realFile(t testing.TB, name string, each func(map[string]any)) {
 // 0.87 and does not yet.
 func TestRecall(t *testing.T) {
 	floors := map[string]map[string]float64{
-		"febrl4": {"all": 0.85, "edit1": 0.99, "edit2": 0.97, "swapped": 1},
-		"febrl3": {"all": 0.89, "edit1": 0.99, "edit2": 0.97, "swapped": 1},
+		"febrl4": {"all": 0.865, "edit1": 0.99, "edit2": 0.97, "swapped": 1},
+		"febrl3": {"all": 0.91, "edit1": 0.99, "edit2": 0.97, "swapped": 1},
 	}
 	for _, name := range []string{"febrl4", "febrl3"} {
 		s := newShelf()

@@ -23,22 +23,27 @@ type Match struct {
 	Name  string  // the spelling that matched
 	Score float64 // see Score
 	Exact bool    // every word of the text is a word of the name
+	Near  bool    // every word of the text is near one of the name; else there is a name in common
 
-	common float64 // how much the words say that it has in common, see query.common
+	common float64 // how much the words say that it has in common, see query.inCommon
 }
 
 // Near is the score from which a name that is not the same is near. Below it,
 // and from Partial on, it is offered last: somebody with one name in common.
 const (
 	Near    = 0.72
-	Partial = 0.3
+	Partial = 0.15
 )
+
+// nearWord is how near every word of a text must be to one of a name that is near.
+const nearWord = 0.66
 
 const (
 	maxCandidates = 200  // entries that one question to the directory brings
 	maxVocabulary = 4000 // words that a text's keys bring
 	maxGroup      = 24   // words that are tried in the place of one
 	tightGroup    = 3    // of these, the nearest, which are tried first
+	aloneGroup    = 4    // words that are tried alone, where all others are left out
 	maxAsked      = 6    // words of a text that are looked for; the longest
 )
 
@@ -47,6 +52,7 @@ const (
 // limit and whether there may be more.
 func Search(ctx context.Context, s Source, text string, limit int) (found []Match, more bool, err error) {
 	x := &search{source: s, query: newQuery(clipText(text)), seen: map[string]bool{}}
+	x.query.join()
 	words := Words(clipText(text))
 	if len(words) == 0 {
 		return nil, false, nil
@@ -73,7 +79,7 @@ func Search(ctx context.Context, s Source, text string, limit int) (found []Matc
 // rank orders those that are near by their score, before those with a name in
 // common, of whom a rare name comes first.
 func (m *Match) rank() float64 {
-	if m.Score >= Near {
+	if m.Near {
 		return 1 + m.Score
 	}
 	return m.common/(1+m.common) + m.Score/1000
@@ -116,8 +122,8 @@ func (x *search) exact(ctx context.Context, words []string, limit int) (more boo
 func (x *search) judge(e actionlog.DirectoryEntry, exact bool) Match {
 	m := Match{Entry: e, Exact: exact}
 	for _, name := range e.Names {
-		if s := x.query.score(name); s > m.Score {
-			m.Score, m.Name = s, name
+		if s, least := x.query.score(name); s > m.Score {
+			m.Score, m.Name, m.Near = s, name, exact || s >= Near && least >= nearWord
 		}
 	}
 	return m
@@ -135,7 +141,13 @@ func (x *search) near(ctx context.Context, limit int) error {
 			return err
 		}
 	}
-	if len(x.found) >= limit {
+	near := 0
+	for i := range x.found {
+		if x.found[i].Near {
+			near++
+		}
+	}
+	if near >= limit {
 		return nil
 	}
 	for _, r := range readings {
@@ -158,7 +170,7 @@ func (x *search) without(ctx context.Context, r [][]string, i int) error {
 	if len(left) > 1 {
 		return x.ask(ctx, left)
 	}
-	for _, w := range left[0][:min(len(left[0]), tightGroup)] {
+	for _, w := range left[0][:min(len(left[0]), aloneGroup)] {
 		if _, err := x.look(ctx, [][]string{{w}}); err != nil {
 			return err
 		}
@@ -189,7 +201,7 @@ func (x *search) look(ctx context.Context, groups [][]string) (more bool, err er
 		}
 		x.seen[e.Key] = true
 		if m := x.judge(e, false); m.Score >= Partial {
-			m.common = x.query.common(m.Name, x.uses, x.best)
+			m.common = x.query.inCommon(m.Name, x.uses, x.best)
 			x.found = append(x.found, m)
 		}
 	}
