@@ -66,6 +66,7 @@ type reading struct {
 	staff       actionlog.StaffView
 	display     string // name of the platform's staff
 	now         time.Time
+	near        bool // names that are near count too
 	matched     []matched
 }
 
@@ -89,9 +90,11 @@ func (r *reading) read(ctx context.Context, values url.Values, own ...string) (f
 	if err != nil {
 		return f, err
 	}
-	if _, err = choice(values, "near", "exclude", "include", "exclude"); err != nil {
+	near, err := choice(values, "near", "exclude", "include", "exclude")
+	if err != nil {
 		return f, err
 	}
+	r.near = near == "include"
 	missing, err := choice(values, "missing_days", "refuse", "refuse", "allow")
 	if err != nil {
 		return f, err

@@ -17,7 +17,7 @@ const maxListed = 200
 type matched struct {
 	Filter     string `json:"filter"`
 	Value      string `json:"value"`
-	Match      string `json:"match"`      // exact
+	Match      string `json:"match"`      // exact, near
 	MatchedOn  string `json:"matched_on"` // name, title, email, id, external_id, display_name
 	ID         string `json:"id,omitempty"`
 	Name       string `json:"name,omitempty"`
@@ -78,6 +78,9 @@ func (r *reading) person(ctx context.Context, param, text string) ([]actionlog.V
 	}
 	for _, l := range all {
 		keys, more, err := r.keys(ctx, param, text, actionlog.DirectoryPeople, l)
+		if err == nil && len(l.match.Words) > 0 && r.near {
+			keys, err = r.nearKeys(ctx, param, text, actionlog.DirectoryPeople, l, keys)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -108,6 +111,9 @@ func (r *reading) titled(ctx context.Context, param, text string, kind actionlog
 	var values []actionlog.Value
 	for _, l := range all {
 		keys, more, err := r.keys(ctx, param, text, kind, l)
+		if err == nil && len(l.match.Words) > 0 && r.near {
+			keys, err = r.nearKeys(ctx, param, text, kind, l, keys)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -137,6 +143,44 @@ func (r *reading) keys(ctx context.Context, param, text string, kind actionlog.D
 		}
 	}
 	return keys, more, nil
+}
+
+// nearKeys adds those whose names are near.
+func (r *reading) nearKeys(ctx context.Context, param, text string, kind actionlog.DirectoryKind, l lookup, keys []string) ([]string, error) {
+	found, _, err := people.Search(ctx, r.source(kind), text, maxListed)
+	for _, m := range found {
+		if m.Exact || !m.Near || m.Entry.Staff && r.staff == actionlog.StaffHidden {
+			continue
+		}
+		keys = append(keys, m.Entry.Key)
+		if len(r.matched) < maxListed {
+			about := r.describe(param, text, kind, l, m.Entry, false)
+			about.Match = "near"
+			r.matched = append(r.matched, about)
+		}
+	}
+	return keys, err
+}
+
+// source is the institution's directory as package people asks it.
+func (r *reading) source(kind actionlog.DirectoryKind) people.Source {
+	return source{r.directory, r.institution, kind}
+}
+
+type source struct {
+	directory   actionlog.Directory
+	institution string
+	kind        actionlog.DirectoryKind
+}
+
+// Vocabulary implements people.Source.
+func (s source) Vocabulary(ctx context.Context, keys []string, limit int) ([]actionlog.DirectoryWord, bool, error) {
+	return s.directory.Vocabulary(ctx, s.institution, s.kind, keys, limit)
+}
+
+// Lookup implements people.Source.
+func (s source) Lookup(ctx context.Context, m actionlog.DirectoryMatch, limit int) ([]actionlog.DirectoryEntry, bool, error) {
+	return s.directory.Lookup(ctx, s.institution, s.kind, m, limit)
 }
 
 func (r *reading) describe(param, text string, kind actionlog.DirectoryKind, l lookup, e actionlog.DirectoryEntry, more bool) matched {

@@ -1,11 +1,13 @@
 package search
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
 
 	"actionlog"
+	"actionlog/internal/people"
 
 	"github.com/gin-gonic/gin"
 )
@@ -55,53 +57,73 @@ type found struct {
 	Title      string    `json:"title,omitempty"`
 	Email      string    `json:"email,omitempty"`
 	ExternalID string    `json:"external_id,omitempty"`
-	Match      string    `json:"match"`
+	Match      string    `json:"match"` // exact, near, or part: a name in common
 	MatchedOn  string    `json:"matched_on"`
 	Actions    int64     `json:"actions"`
 	LastSeen   time.Time `json:"last_seen"`
 }
 
+// lookUp finds whom or what a text means: by e-mail address or ID, and by name,
+// those first of whom every word is the same, then near ones, then those with a
+// name in common.
 func (s *server) lookUp(c *gin.Context, kind actionlog.DirectoryKind, text string, n int) (data []found, more bool, err error) {
 	all, err := lookups(text, kind)
 	if err != nil {
 		return nil, false, named("q", err)
 	}
-	r := reading{staff: s.Staff, display: s.StaffDisplay}
-	data, seen := []found{}, map[string]bool{}
+	ctx := c.Request.Context()
+	r := reading{directory: s.Directory, institution: c.Param("institution"), staff: s.Staff, display: s.StaffDisplay}
+	data, keys, seen := []found{}, []string{}, map[string]bool{}
 	for _, l := range all {
-		entries, left, err := s.Directory.Lookup(c.Request.Context(), c.Param("institution"), kind, l.match, n+1)
+		matches, left, err := r.matches(ctx, kind, text, l, n+1)
 		if err != nil {
 			return nil, false, err
 		}
 		more = more || left
-		for _, e := range entries {
-			if seen[e.Key] || e.Staff && s.Staff != actionlog.StaffShown {
+		for _, m := range matches {
+			if seen[m.Entry.Key] || m.Entry.Staff && s.Staff != actionlog.StaffShown {
 				continue // staff are not people of the institution
 			}
-			seen[e.Key] = true
+			seen[m.Entry.Key] = true
 			if len(data) == n {
-				return data, true, nil
+				more = true
+				break
 			}
-			m := r.describe("q", text, kind, l, e, false)
-			f := found{ID: m.ID, Name: m.Name, Title: m.Title, Email: m.Email, ExternalID: m.ExternalID, Match: m.Match, MatchedOn: m.MatchedOn, LastSeen: e.LastSeen}
-			if f.Actions, err = s.actionsOf(c, kind, e.Key); err != nil {
-				return nil, false, err
-			}
-			data = append(data, f)
+			data, keys = append(data, r.foundAs(kind, text, l, m)), append(keys, m.Entry.Key)
 		}
+	}
+	counts, err := s.Directory.Actions(ctx, r.institution, kind, keys)
+	if err != nil {
+		return nil, false, err
+	}
+	for i := range data {
+		data[i].Actions = counts[i]
 	}
 	return data, more, nil
 }
 
-// actionsOf counts the kept actions that name an entry.
-func (s *server) actionsOf(c *gin.Context, kind actionlog.DirectoryKind, key string) (int64, error) {
-	clause := actionlog.Clause{Field: actionlog.FieldPerson, Values: []actionlog.Value{{Person: actionlog.PersonMatch{Key: key}}}}
-	switch kind {
-	case actionlog.DirectoryCourses:
-		clause = actionlog.Clause{Field: actionlog.FieldCourse, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
-	case actionlog.DirectoryClasses:
-		clause = actionlog.Clause{Field: actionlog.FieldClass, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
+// matches looks a text up in one way, best first.
+func (r *reading) matches(ctx context.Context, kind actionlog.DirectoryKind, text string, l lookup, limit int) (list []people.Match, more bool, err error) {
+	if len(l.match.Words) > 0 {
+		return people.Search(ctx, r.source(kind), text, limit)
 	}
-	n, _, err := s.Searcher.Count(c.Request.Context(), actionlog.Query{Institution: c.Param("institution"), Clauses: []actionlog.Clause{clause}, Staff: s.Staff}, 0)
-	return n, err
+	entries, more, err := r.directory.Lookup(ctx, r.institution, kind, l.match, limit)
+	for _, e := range entries {
+		list = append(list, people.Match{Entry: e, Exact: true})
+	}
+	return list, more, err
+}
+
+func (r *reading) foundAs(kind actionlog.DirectoryKind, text string, l lookup, m people.Match) found {
+	about := r.describe("q", text, kind, l, m.Entry, false)
+	f := found{ID: about.ID, Name: about.Name, Title: about.Title, Email: about.Email, ExternalID: about.ExternalID, MatchedOn: about.MatchedOn, LastSeen: m.Entry.LastSeen}
+	switch {
+	case m.Exact:
+		f.Match = "exact"
+	case m.Near:
+		f.Match = "near"
+	default:
+		f.Match = "part"
+	}
+	return f
 }

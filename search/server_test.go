@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -217,6 +218,46 @@ func TestOpenAPIKnowsEveryRoute(t *testing.T) {
 	for name := range filters {
 		if !strings.Contains(string(actionlog.OpenAPI()), "parameters/"+name+"'") {
 			t.Errorf("openapi.yaml does not use the filter %s", name)
+		}
+	}
+}
+
+// Looking up says how each was matched: the same words, near ones, a name in
+// common; and how many actions name them.
+func TestLookups(t *testing.T) {
+	server, store := newServer(t, 0)
+	for i, who := range []string{`"id":"u1","name":"Melody Wang"`, `"id":"u2","name":"Mélodie Wang"`, `"id":"u3","name":"Melody Okafor"`, `"id":"u4","name":"王小明"`, `"id":"u1","name":"Melody Wang"`} {
+		item, err := actionlog.Parse([]byte(fmt.Sprintf(`{"id":"p%d","occurred_at":%q,"institution":{"id":"uni"},"category":"course","action":{"code":"x"},"actor":{"kind":"user",%s}}`,
+			i, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), who)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Write(t.Context(), []actionlog.Item{item}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for q, want := range map[string]string{
+		"wang+melody":  "u1 exact 2, u2 near 1, u3 part 1, u4 part 1",
+		"MELODIE+WANG": "u2 exact 1, u1 near 2, u4 part 1, u3 part 1",
+		"meldoy+wang":  "u1 near 2, u2 near 1, u3 part 1, u4 part 1",
+		"xiaoming":     "u4 near 1",
+		"zzyzx+quux":   "",
+		"u3":           "u3 exact 1",
+	} {
+		_, body, err := get(t, server, "people?q="+q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer struct{ Data []found }
+		if err := json.Unmarshal(body, &answer); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range answer.Data {
+			got = append(got, fmt.Sprintf("%s %s %d", f.ID, f.Match, f.Actions))
+		}
+		if s := strings.Join(got, ", "); s != want {
+			t.Errorf("%s: %s; want %s", q, s, want)
 		}
 	}
 }

@@ -71,6 +71,10 @@ func (x *search) vocabulary(ctx context.Context, texts [][]string) ([]word, erro
 			for _, k := range Neighbours(w) {
 				add(k)
 			}
+			eachCut(w, func(a, b string) {
+				add(clipRunes(a, keyRunes))
+				add(clipRunes(b, keyRunes))
+			})
 		}
 	}
 	known, _, err := x.source.Vocabulary(ctx, keys, maxVocabulary)
@@ -135,18 +139,32 @@ func cuts(words []string, near map[string][]string, known []word) (readings [][]
 		have[k.text] = true
 	}
 	for i, w := range words {
-		r := []rune(w)
-		for at := 2; at <= len(r)-2; at++ {
-			a, b := string(r[:at]), string(r[at:])
+		eachCut(w, func(a, b string) {
 			if !have[a] || !have[b] {
-				continue
+				return
 			}
 			groups := groupsOf(slices.Concat(words[:i], words[i+1:]), near)
 			if len(groups) == 0 {
 				groups = [][][]string{nil}
 			}
 			readings = append(readings, append(slices.Clone(groups[0]), []string{a}, []string{b}))
-		}
+		})
 	}
 	return readings
+}
+
+// maxCut is the longest word that is cut in two, in runes.
+const maxCut = 20
+
+// eachCut yields the ways to cut a word into two of two letters or more.
+func eachCut(w string, yield func(a, b string)) {
+	r := []rune(w)
+	for at := 2; at <= len(r)-2 && len(r) <= maxCut; at++ {
+		yield(string(r[:at]), string(r[at:]))
+	}
+}
+
+func clipRunes(s string, n int) string {
+	r := []rune(s)
+	return string(r[:min(n, len(r))])
 }

@@ -121,6 +121,9 @@ func joined(words []string) (s string) {
 // least near.
 func (q *query) score(name string) (best, least float64) {
 	n := newQuery(name)
+	if len(n.readings) > 1 {
+		n.join() // what was one word in another script: "xiao ming" is "xiaoming"
+	}
 	for i, asked := range q.readings {
 		for j, said := range n.readings {
 			if s, l := assigned(asked, said); s > best {

@@ -1,0 +1,84 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"actionlog"
+	"actionlog/internal/people"
+)
+
+type institutionSource struct{ store *Store }
+
+func (s institutionSource) Vocabulary(ctx context.Context, keys []string, limit int) ([]actionlog.DirectoryWord, bool, error) {
+	return s.store.Vocabulary(ctx, "uni", actionlog.DirectoryPeople, keys, limit)
+}
+
+func (s institutionSource) Lookup(ctx context.Context, m actionlog.DirectoryMatch, limit int) ([]actionlog.DirectoryEntry, bool, error) {
+	return s.store.Lookup(ctx, "uni", actionlog.DirectoryPeople, m, limit)
+}
+
+// inventName makes a name of syllables; one in five is a Smith.
+func inventName(rng *rand.Rand) string {
+	syllables := []string{"an", "bel", "chris", "da", "el", "fre", "gor", "ha", "i", "jo", "ka", "li", "ma", "na", "o", "pe", "qui", "ro", "sa", "ti", "u", "vi", "wen", "xa", "yo", "za"}
+	word := func(n int) (s string) {
+		for range n {
+			s += syllables[rng.IntN(len(syllables))]
+		}
+		return s
+	}
+	if rng.IntN(5) == 0 {
+		return word(2) + " smith"
+	}
+	return word(2) + " " + word(2+rng.IntN(2))
+}
+
+// BenchmarkLookup: who is meant by a misspelt name, among 200,000 people of one
+// institution of whom 40,000 are called Smith; and what the directory costs when
+// every action names somebody new.
+func BenchmarkLookup(b *testing.B) {
+	s, err := Open(b.Context(), b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	rng := rand.New(rand.NewPCG(1, 1))
+	const count = 200_000
+	names := make([]string, count)
+	start := time.Now()
+	var batch []actionlog.Item
+	for i := range names {
+		names[i] = inventName(rng)
+		item, err := actionlog.Parse([]byte(fmt.Sprintf(`{"id":"a%d","occurred_at":%q,"institution":{"id":"uni"},"category":"course","action":{"code":"x"},"actor":{"kind":"user","id":"u%d","name":%q}}`,
+			i, noon.Add(time.Duration(i)*time.Millisecond).Format(time.RFC3339Nano), i, names[i])), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if batch = append(batch, item); len(batch) == 4000 {
+			if _, err := s.Write(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+	b.ReportMetric(count/time.Since(start).Seconds(), "new_people/s")
+	var delays []time.Duration
+	for range 400 {
+		name := []rune(names[rng.IntN(count)])
+		at := rng.IntN(len(name) - 1)
+		name[at], name[at+1] = name[at+1], name[at]
+		start := time.Now()
+		if _, _, err := people.Search(b.Context(), institutionSource{s}, string(name), 10); err != nil {
+			b.Fatal(err)
+		}
+		delays = append(delays, time.Since(start))
+	}
+	slices.Sort(delays)
+	b.ReportMetric(float64(delays[len(delays)/2].Microseconds())/1000, "p50_ms")
+	b.ReportMetric(float64(delays[len(delays)*99/100].Microseconds())/1000, "p99_ms")
+	b.ReportMetric(0, "ns/op")
+}
