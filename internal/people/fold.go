@@ -1,6 +1,20 @@
-// Package people matches names and titles: it folds text, cuts it into words,
-// and (from a later version on) scores how near two names are. Pure functions
-// only; it reads and writes nothing and knows no engine.
+// Package people matches names and titles. Pure functions only; it reads and
+// writes nothing and knows no engine: a directory is what its caller hands it.
+//
+// Text is folded (case, diacritics, compatibility forms) and cut into words. A
+// name is found in four steps, see Search:
+//
+//  1. Those of whom every word is the same, in any order, are exact.
+//  2. For each word of the text the directory's words that share a key with it
+//     (Neighbours) are asked for and compared: edit distance, beginnings,
+//     initials, nicknames, transliterations. There are few distinct words, however
+//     many people.
+//  3. Names that have one of the nearest words for each word of the text are
+//     near, if Score and every word say so; joined and cut words are tried too.
+//  4. Names that lack one word are offered last: a name in common, the rarer the
+//     better.
+//
+// E-mail addresses and IDs are never matched here: they are exact, or not.
 package people
 
 import (

@@ -14,8 +14,10 @@ const (
 	initial = 0.75
 	// unsaid is what a name loses when the half of it is not in the query.
 	unsaid = 0.12
+	// joinedWord is how near every word must be where two were joined.
+	joinedWord = 0.85
 	// wordFloor is the similarity below which two words have nothing in common.
-	wordFloor = 0.55
+	wordFloor = 0.6
 )
 
 // word is a folded word, and what comparing it needs.
@@ -76,7 +78,8 @@ func Score(query, name string) float64 {
 
 // query is a text that names are compared with.
 type query struct {
-	readings [][]word // the text in its own script, and transliterated
+	readings [][]word // the text in its own script, and transliterated; then joined ones
+	plain    int      // how many are not joined
 	whole    []word   // each reading without spaces
 }
 
@@ -95,6 +98,7 @@ func (q *query) read(words []string) {
 	}
 	q.readings = append(q.readings, wordsOf(words))
 	q.whole = append(q.whole, wordsOf([]string{joined(words)})...)
+	q.plain++
 }
 
 // join adds readings in which two neighbours are one word ("mc carthy").
@@ -126,7 +130,11 @@ func (q *query) score(name string) (best, least float64) {
 	}
 	for i, asked := range q.readings {
 		for j, said := range n.readings {
-			if s, l := assigned(asked, said); s > best {
+			s, l := assigned(asked, said)
+			if (i >= q.plain || j >= n.plain) && l < joinedWord {
+				continue // words that were joined must have been meant so
+			}
+			if s > best {
 				best, least = s, l
 			}
 			if s := wholes(q.whole[i], n.whole[j]); s > best {
