@@ -39,7 +39,7 @@ const (
 const nearWord = 0.66
 
 const (
-	maxCandidates = 64  // entries that one question to the directory brings
+	maxCandidates = 64   // entries that one question to the directory brings
 	maxVocabulary = 4000 // words that a text's keys bring
 	maxGroup      = 24   // words that are tried in the place of one
 	tightGroup    = 3    // of these, the nearest, which are tried first
