@@ -120,9 +120,11 @@ func (b *blocks) keep(no int64, documents [][]byte) block {
 }
 
 func (b *blocks) read(no int64) ([][]byte, error) {
-	stmt := b.conn.Prep("SELECT data FROM block WHERE no = ?")
+	stmt, err := prepare(b.conn, "SELECT data FROM block WHERE no = ?", no)
+	if err != nil {
+		return nil, err
+	}
 	defer stmt.Reset()
-	stmt.BindInt64(1, no)
 	if found, err := stmt.Step(); err != nil || !found {
 		if err == nil {
 			err = errBlock

@@ -33,12 +33,7 @@ func (s *Store) Count(ctx context.Context, q actionlog.Query, max int64) (n int6
 }
 
 func countRows(c *sqlite.Conn, m match, limit int64) (int64, error) {
-	stmt := c.Prep("SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? LIMIT 0+?)")
-	stmt.BindText(1, m.expression)
-	stmt.BindInt64(2, m.low)
-	stmt.BindInt64(3, m.high)
-	stmt.BindInt64(4, limit)
-	return sqlitex.ResultInt64(stmt)
+	return number(c, "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? LIMIT 0+?)", m.expression, m.low, m.high, limit)
 }
 
 // Histogram implements actionlog.Searcher.
@@ -185,14 +180,9 @@ func newSums() (*sums, error) {
 func (s *sums) close() { _ = s.conn.Close() }
 
 func (s *sums) add(g grouped) error {
-	stmt := s.conn.Prep(`INSERT INTO sum VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET k = k + excluded.k,
-		label = CASE WHEN ` + betterLabel + ` THEN excluded.label ELSE label END, at = CASE WHEN ` + betterLabel + ` THEN excluded.at ELSE at END`)
-	stmt.BindText(1, g.term.value)
-	stmt.BindBool(2, g.staff)
-	stmt.BindText(3, g.term.label)
-	stmt.BindInt64(4, g.count)
-	stmt.BindInt64(5, g.at)
-	return run(stmt)
+	return run(s.conn, `INSERT INTO sum VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET k = k + excluded.k,
+		label = CASE WHEN `+betterLabel+` THEN excluded.label ELSE label END, at = CASE WHEN `+betterLabel+` THEN excluded.at ELSE at END`,
+		g.term.value, g.staff, g.term.label, g.count, g.at)
 }
 
 func (s *sums) facet(limit int) (f actionlog.Facet, err error) {

@@ -216,7 +216,7 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 	for _, d := range s.allDays() {
 		info := actionlog.DayInfo{Day: d.date, Bytes: fileSize(d.path) + fileSize(d.path+"-wal")}
 		err := s.read(ctx, d, func(c *sqlite.Conn) (err error) {
-			info.Actions, err = sqlitex.ResultInt64(c.Prep("SELECT count(*) FROM action"))
+			info.Actions, err = number(c, "SELECT count(*) FROM action")
 			return err
 		})
 		if err != nil && !errors.Is(err, actionlog.ErrUnavailable) {

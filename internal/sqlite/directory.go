@@ -171,37 +171,25 @@ func (d *directory) put(n naming) error {
 		}
 	}
 	if address := people.FoldEmail(n.email); address != "" {
-		stmt := d.conn.Prep(`INSERT INTO email VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-			text = CASE WHEN excluded.at >= at THEN excluded.text ELSE text END, at = max(at, excluded.at)`)
-		stmt.BindText(1, n.institution)
-		stmt.BindText(2, string(n.kind))
-		stmt.BindText(3, address)
-		stmt.BindInt64(4, no)
-		stmt.BindText(5, domainOf(address))
-		stmt.BindText(6, n.email)
-		stmt.BindInt64(7, n.at)
-		if err := run(stmt); err != nil {
+		err := run(d.conn, `INSERT INTO email VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+			text = CASE WHEN excluded.at >= at THEN excluded.text ELSE text END, at = max(at, excluded.at)`,
+			n.institution, string(n.kind), address, no, domainOf(address), n.email, n.at)
+		if err != nil {
 			return err
 		}
 	}
-	stmt := d.conn.Prep("INSERT INTO seen VALUES (?, ?) ON CONFLICT DO NOTHING")
-	stmt.BindInt64(1, n.day.Start().Unix()/86400)
-	stmt.BindInt64(2, no)
-	return run(stmt)
+	return run(d.conn, "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO NOTHING", n.day.Start().Unix()/86400, no)
 }
 
 func (d *directory) entry(n naming) (no int64, err error) {
-	stmt := d.conn.Prep(`INSERT INTO entry(institution, kind, key, id, external, staff, last) VALUES (?, ?, ?, ?, ?, ?, ?)
+	stmt, err := prepare(d.conn, `INSERT INTO entry(institution, kind, key, id, external, staff, last) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET external = CASE WHEN excluded.external <> '' AND (external = '' OR excluded.last >= last) THEN excluded.external ELSE external END,
-		staff = max(staff, excluded.staff), last = max(last, excluded.last) RETURNING no`)
+		staff = max(staff, excluded.staff), last = max(last, excluded.last) RETURNING no`,
+		n.institution, string(n.kind), n.key, n.id, n.external, n.staff, n.at)
+	if err != nil {
+		return 0, err
+	}
 	defer stmt.Reset()
-	stmt.BindText(1, n.institution)
-	stmt.BindText(2, string(n.kind))
-	stmt.BindText(3, n.key)
-	stmt.BindText(4, n.id)
-	stmt.BindText(5, n.external)
-	stmt.BindBool(6, n.staff)
-	stmt.BindInt64(7, n.at)
 	if _, err := stmt.Step(); err != nil {
 		return 0, err
 	}

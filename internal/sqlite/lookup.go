@@ -95,11 +95,11 @@ func entriesOf(c *sqlite.Conn, institution string, kind actionlog.DirectoryKind,
 
 // distinct returns the first distinct numbers that a query yields.
 func distinct(c *sqlite.Conn, sql string, args []any, limit int) (numbers []int64, err error) {
-	stmt := c.Prep(sql)
-	defer stmt.Reset()
-	for i, a := range args {
-		stmt.BindText(i+1, a.(string))
+	stmt, err := prepare(c, sql, args...)
+	if err != nil {
+		return nil, err
 	}
+	defer stmt.Reset()
 	seen := map[int64]bool{}
 	for len(numbers) < limit {
 		found, err := stmt.Step()
@@ -124,9 +124,10 @@ func namesExpression(c *sqlite.Conn, institution string, kind actionlog.Director
 			groups = append(groups, []string{w})
 		}
 	}
-	stmt := c.Prep("SELECT no FROM word WHERE institution = ? AND kind = ? AND text = ?")
-	stmt.BindText(1, institution)
-	stmt.BindText(2, string(kind))
+	stmt, err := prepare(c, "SELECT no FROM word WHERE institution = ? AND kind = ? AND text = ?", institution, string(kind))
+	if err != nil {
+		return "", err
+	}
 	var all []string
 	for _, g := range groups {
 		var one []string
@@ -184,13 +185,14 @@ func (s *Store) Vocabulary(ctx context.Context, institution string, kind actionl
 		return nil, false, actionlog.Invalidf("limit", "is not positive")
 	}
 	err = s.ask(ctx, institution, func(c *sqlite.Conn) error {
-		stmt := c.Prep("SELECT w.no, w.text, w.uses FROM near n JOIN word w ON w.no = n.word WHERE n.key = ? AND w.institution = ? AND w.kind = ?")
+		stmt, err := prepare(c, "SELECT w.no, w.text, w.uses FROM near n JOIN word w ON w.no = n.word WHERE n.key = ? AND w.institution = ? AND w.kind = ?")
+		if err != nil {
+			return err
+		}
 		defer stmt.Reset()
 		seen := map[int64]bool{}
 		for _, key := range keys {
-			stmt.BindInt64(1, nearKey(institution, kind, key))
-			stmt.BindText(2, institution)
-			stmt.BindText(3, string(kind))
+			bind(stmt, nearKey(institution, kind, key), institution, string(kind))
 			for {
 				found, err := stmt.Step()
 				if err != nil {

@@ -36,18 +36,11 @@ func nearKey(institution string, kind actionlog.DirectoryKind, key string) int64
 
 // spelling enters a spelling of a name, or when it was true.
 func (d *directory) spelling(entry int64, n naming) error {
-	stmt := d.conn.Prep("UPDATE spelling SET at = max(at, ?) WHERE entry = ? AND text = ?")
-	stmt.BindInt64(1, n.at)
-	stmt.BindInt64(2, entry)
-	stmt.BindText(3, n.name)
-	if err := run(stmt); err != nil || d.conn.Changes() > 0 {
+	err := run(d.conn, "UPDATE spelling SET at = max(at, ?) WHERE entry = ? AND text = ?", n.at, entry, n.name)
+	if err != nil || d.conn.Changes() > 0 {
 		return err
 	}
-	stmt = d.conn.Prep("INSERT INTO spelling(entry, text, at) VALUES (?, ?, ?)")
-	stmt.BindInt64(1, entry)
-	stmt.BindText(2, n.name)
-	stmt.BindInt64(3, n.at)
-	if err := run(stmt); err != nil {
+	if err := run(d.conn, "INSERT INTO spelling(entry, text, at) VALUES (?, ?, ?)", entry, n.name, n.at); err != nil {
 		return err
 	}
 	no := d.conn.LastInsertRowID()
@@ -64,19 +57,17 @@ func (d *directory) spelling(entry int64, n naming) error {
 		}
 		text = append(append(text, nameWord(mark, number)...), ' ')
 	}
-	stmt = d.conn.Prep("INSERT INTO names(rowid, t) VALUES (?, ?)")
-	stmt.BindInt64(1, no)
-	stmt.BindText(2, string(text))
-	return run(stmt)
+	return run(d.conn, "INSERT INTO names(rowid, t) VALUES (?, ?)", no, string(text))
 }
 
 // useWord returns a word's number, and enters the word where it is new.
 func (d *directory) useWord(k entryKey, text string) (int64, error) {
-	stmt := d.conn.Prep("INSERT INTO word(institution, kind, text, uses) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET uses = uses + 1 RETURNING no, uses")
+	stmt, err := prepare(d.conn, "INSERT INTO word(institution, kind, text, uses) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET uses = uses + 1 RETURNING no, uses",
+		k.institution, string(k.kind), text)
+	if err != nil {
+		return 0, err
+	}
 	defer stmt.Reset()
-	stmt.BindText(1, k.institution)
-	stmt.BindText(2, string(k.kind))
-	stmt.BindText(3, text)
 	if _, err := stmt.Step(); err != nil {
 		return 0, err
 	}
@@ -84,11 +75,8 @@ func (d *directory) useWord(k entryKey, text string) (int64, error) {
 	if _, err := stmt.Step(); err != nil || uses > 1 {
 		return no, err
 	}
-	insert := d.conn.Prep("INSERT INTO near VALUES (?, ?) ON CONFLICT DO NOTHING")
 	for _, key := range people.Neighbours(text) {
-		insert.BindInt64(1, nearKey(k.institution, k.kind, key))
-		insert.BindInt64(2, no)
-		if err := run(insert); err != nil {
+		if err := run(d.conn, "INSERT INTO near VALUES (?, ?) ON CONFLICT DO NOTHING", nearKey(k.institution, k.kind, key), no); err != nil {
 			return 0, err
 		}
 	}
@@ -106,19 +94,18 @@ func (d *directory) forgetNames() error {
 					return err
 				}
 			}
-			remove := d.conn.Prep("DELETE FROM names WHERE rowid = ?")
-			remove.BindInt64(1, stmt.ColumnInt64(0))
-			return run(remove)
+			return run(d.conn, "DELETE FROM names WHERE rowid = ?", stmt.ColumnInt64(0))
 		}})
 }
 
 // leaveWord undoes one useWord.
 func (d *directory) leaveWord(k entryKey, text string) error {
-	stmt := d.conn.Prep("UPDATE word SET uses = uses - 1 WHERE institution = ? AND kind = ? AND text = ? RETURNING no, uses")
+	stmt, err := prepare(d.conn, "UPDATE word SET uses = uses - 1 WHERE institution = ? AND kind = ? AND text = ? RETURNING no, uses",
+		k.institution, string(k.kind), text)
+	if err != nil {
+		return err
+	}
 	defer stmt.Reset()
-	stmt.BindText(1, k.institution)
-	stmt.BindText(2, string(k.kind))
-	stmt.BindText(3, text)
 	found, err := stmt.Step()
 	if err != nil || !found {
 		return err
@@ -127,15 +114,10 @@ func (d *directory) leaveWord(k entryKey, text string) error {
 	if _, err := stmt.Step(); err != nil || uses > 0 {
 		return err
 	}
-	remove := d.conn.Prep("DELETE FROM near WHERE key = ? AND word = ?")
 	for _, key := range people.Neighbours(text) {
-		remove.BindInt64(1, nearKey(k.institution, k.kind, key))
-		remove.BindInt64(2, no)
-		if err := run(remove); err != nil {
+		if err := run(d.conn, "DELETE FROM near WHERE key = ? AND word = ?", nearKey(k.institution, k.kind, key), no); err != nil {
 			return err
 		}
 	}
-	remove = d.conn.Prep("DELETE FROM word WHERE no = ?")
-	remove.BindInt64(1, no)
-	return run(remove)
+	return run(d.conn, "DELETE FROM word WHERE no = ?", no)
 }

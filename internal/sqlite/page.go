@@ -84,10 +84,11 @@ func matchOf(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day) (m match, ok b
 		}
 	}
 	if namesTargets(q) {
-		x.slots, err = sqlitex.ResultInt(c.Prep("SELECT coalesce(max(value), 0) FROM most WHERE name = 'targets'"))
+		slots, err := number(c, "SELECT coalesce(max(value), 0) FROM most WHERE name = 'targets'")
 		if err != nil {
 			return m, false, err
 		}
+		x.slots = int(slots)
 	}
 	m.institution, m.span = q.Institution, spanOf(q, d)
 	m.expression, ok = x.expression()
@@ -141,13 +142,11 @@ func rows(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day, m match, order ac
 	if limit == 0 {
 		limit = -1
 	}
-	stmt := c.Prep(sql)
+	stmt, err := prepare(c, sql, m.expression, m.low, m.high, q.Institution, limit)
+	if err != nil {
+		return err
+	}
 	defer stmt.Reset()
-	stmt.BindText(1, m.expression)
-	stmt.BindInt64(2, m.low)
-	stmt.BindInt64(3, m.high)
-	stmt.BindText(4, q.Institution)
-	stmt.BindInt64(5, int64(limit))
 	for {
 		more, err := stmt.Step()
 		if err != nil || !more {

@@ -120,7 +120,8 @@ func (s *Store) setFilesAside(path, mark string) (err error) {
 func (d *directory) whole() (bool, error) {
 	d.write.Lock()
 	defer d.write.Unlock()
-	return sqlitex.ResultBool(d.conn.Prep("SELECT EXISTS (SELECT 1 FROM whole)"))
+	n, err := number(d.conn, "SELECT EXISTS (SELECT 1 FROM whole)")
+	return n != 0, err
 }
 
 func (d *directory) setWhole() error {
@@ -178,7 +179,10 @@ func (s *Store) learnDay(ctx context.Context, d *day) error {
 		end := sqlitex.Transaction(c)
 		defer end(&err)
 		b := s.blocksOf(c)
-		stmt := c.Prep("SELECT block, slot FROM action ORDER BY n")
+		stmt, err := prepare(c, "SELECT block, slot FROM action ORDER BY n")
+		if err != nil {
+			return err
+		}
 		defer stmt.Reset()
 		for {
 			more, err := stmt.Step()

@@ -47,7 +47,7 @@ var errVersion = errors.New("unknown version")
 // schema is what a kind of file holds. Its version stands in the file's
 // user_version; a file of another version is not read.
 type schema struct {
-	version int
+	version int64
 	sql     string
 }
 
@@ -75,7 +75,7 @@ func prepareFile(c *sqlite.Conn, s schema, create bool, cacheKiB int) error {
 			return err
 		}
 	}
-	version, err := sqlitex.ResultInt(c.Prep("PRAGMA user_version"))
+	version, err := number(c, "PRAGMA user_version")
 	switch {
 	case err != nil:
 		return err

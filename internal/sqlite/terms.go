@@ -151,11 +151,7 @@ func (t *terms) number(c *sqlite.Conn, field int, v term, at int64) (int64, erro
 		}
 	}
 	if known.better(v.label, at) {
-		stmt := c.Prep("UPDATE term SET label = ?, at = ? WHERE no = ?")
-		stmt.BindText(1, v.label)
-		stmt.BindInt64(2, at)
-		stmt.BindInt64(3, known.no)
-		if err := run(stmt); err != nil {
+		if err := run(c, "UPDATE term SET label = ?, at = ? WHERE no = ?", v.label, at, known.no); err != nil {
 			return 0, err
 		}
 		known.label, known.at = v.label, at
@@ -173,9 +169,10 @@ func (t *terms) number(c *sqlite.Conn, field int, v term, at int64) (int64, erro
 
 // findTerm reads a term, or makes it.
 func findTerm(c *sqlite.Conn, key termKey, label string, at int64) (knownTerm, error) {
-	stmt := c.Prep("SELECT no, label, at FROM term WHERE field = ? AND value = ?")
-	stmt.BindInt64(1, int64(key.field))
-	stmt.BindText(2, key.value)
+	stmt, err := prepare(c, "SELECT no, label, at FROM term WHERE field = ? AND value = ?", int64(key.field), key.value)
+	if err != nil {
+		return knownTerm{}, err
+	}
 	found, err := stmt.Step()
 	known := knownTerm{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2)}
 	if e := stmt.Reset(); err == nil {
@@ -184,11 +181,6 @@ func findTerm(c *sqlite.Conn, key termKey, label string, at int64) (knownTerm, e
 	if err != nil || found {
 		return known, err
 	}
-	stmt = c.Prep("INSERT INTO term(field, value, label, at) VALUES (?, ?, ?, ?)")
-	stmt.BindInt64(1, int64(key.field))
-	stmt.BindText(2, key.value)
-	stmt.BindText(3, label)
-	stmt.BindInt64(4, at)
-	err = run(stmt)
+	err = run(c, "INSERT INTO term(field, value, label, at) VALUES (?, ?, ?, ?)", int64(key.field), key.value, label, at)
 	return knownTerm{c.LastInsertRowID(), label, at}, err
 }

@@ -241,9 +241,11 @@ func identityHash(institution, id string) int64 {
 
 // compare tells whether the identity is there already, and with which content.
 func (w *dayWriter) compare(item *actionlog.Item) (actionlog.OutcomeKind, error) {
-	stmt := w.conn.Prep("SELECT id, digest, (SELECT value FROM term WHERE no = institution) FROM action WHERE identity = ?")
+	stmt, err := prepare(w.conn, "SELECT id, digest, (SELECT value FROM term WHERE no = institution) FROM action WHERE identity = ?", identityHash(item.Institution, item.ID))
+	if err != nil {
+		return 0, err
+	}
 	defer stmt.Reset()
-	stmt.BindInt64(1, identityHash(item.Institution, item.ID))
 	for {
 		found, err := stmt.Step()
 		if err != nil || !found {
@@ -266,7 +268,10 @@ func (w *dayWriter) place(item *actionlog.Item, taken map[int64]bool) (int64, er
 	ms := item.OccurredAt.Sub(item.Day().Start()).Milliseconds()
 	const mask = 1<<tieBits - 1
 	tie := identityHash(item.Institution, item.ID) & mask
-	stmt := w.conn.Prep("SELECT 1 FROM action WHERE n = ?")
+	stmt, err := prepare(w.conn, "SELECT 1 FROM action WHERE n = ?")
+	if err != nil {
+		return 0, err
+	}
 	for ; ; tie = (tie + 1) & mask {
 		n := ms<<tieBits | tie
 		stmt.BindInt64(1, n)
@@ -302,9 +307,7 @@ func (w *dayWriter) documents(rows []row) error {
 			size += len(d)
 			end++
 		}
-		stmt := w.conn.Prep("INSERT INTO block(data) VALUES (?)")
-		stmt.BindBytes(1, w.codec.pack(documents))
-		if err := run(stmt); err != nil {
+		if err := run(w.conn, "INSERT INTO block(data) VALUES (?)", w.codec.pack(documents)); err != nil {
 			return err
 		}
 		no := w.conn.LastInsertRowID()
@@ -317,14 +320,6 @@ func (w *dayWriter) documents(rows []row) error {
 }
 
 // run executes a statement that returns nothing.
-func run(stmt *sqlite.Stmt) error {
-	_, err := stmt.Step()
-	if e := stmt.Reset(); err == nil {
-		err = e
-	}
-	return err
-}
-
 const insertAction = `INSERT INTO action(n, identity, id, digest, block, slot, received, sequence, staff, warnings,
   institution, stream, category, action, outcome, actor_kind, channel, request_method, response_code, request_content_type, ip, actor, course, class)
   VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
@@ -339,30 +334,22 @@ func (w *dayWriter) insert(r row, t *tokens) error {
 		}
 		numbers[i] = no
 	}
-	stmt := w.conn.Prep(insertAction)
-	stmt.BindInt64(1, r.n)
-	stmt.BindInt64(2, identityHash(item.Institution, item.ID))
-	stmt.BindText(3, item.ID)
-	stmt.BindBytes(4, item.Digest[:])
-	stmt.BindInt64(5, r.block)
-	stmt.BindInt64(6, int64(r.slot))
-	stmt.BindInt64(7, item.ReceivedAt.UnixNano())
-	stmt.BindInt64(8, int64(item.Position.Sequence))
-	stmt.BindBool(9, item.Staff)
+	stmt, err := prepare(w.conn, insertAction, r.n, identityHash(item.Institution, item.ID), item.ID, item.Digest[:],
+		r.block, r.slot, item.ReceivedAt.UnixNano(), int64(item.Position.Sequence), item.Staff)
+	if err != nil {
+		return err
+	}
 	if err := bindWarnings(stmt, 10, item.Warnings); err != nil {
 		return err
 	}
 	for i, no := range numbers {
 		stmt.BindInt64(11+i, no)
 	}
-	if err := run(stmt); err != nil {
+	if err := step(stmt); err != nil {
 		return err
 	}
 	t.of(item)
-	stmt = w.conn.Prep("INSERT INTO words(rowid, t) VALUES (?, ?)")
-	stmt.BindInt64(1, r.n)
-	stmt.BindText(2, string(t.text))
-	return run(stmt)
+	return run(w.conn, "INSERT INTO words(rowid, t) VALUES (?, ?)", r.n, string(t.text))
 }
 
 func bindWarnings(stmt *sqlite.Stmt, param int, warnings []string) error {
