@@ -40,9 +40,10 @@ const nearWord = 0.66
 
 const (
 	maxCandidates = 64   // entries that one question to the directory brings
+	someOfMany    = 10   // of those, where a word alone would bring more
 	maxVocabulary = 4000 // words that a text's keys bring
-	maxGroup      = 24   // words that are tried in the place of one
-	tightGroup    = 3    // of these, the nearest, which are tried first
+	maxGroup      = 12   // words that are tried in the place of one
+	tightGroup    = 3    // of these, the nearest, which are tried too where all bring too many
 	aloneGroup    = 4    // words that are tried alone, where all others are left out
 	maxAsked      = 6    // words of a text that are looked for; the longest
 )
@@ -171,14 +172,19 @@ func (x *search) without(ctx context.Context, r [][]string, i int) error {
 		return x.ask(ctx, left)
 	}
 	for _, w := range left[0][:min(len(left[0]), aloneGroup)] {
-		if _, err := x.look(ctx, [][]string{{w}}); err != nil {
+		n := maxCandidates
+		if x.uses[w] > n {
+			n = someOfMany
+		}
+		if _, err := x.look(ctx, [][]string{{w}}, n); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ask looks up names that have a word of every group, the nearest words first.
+// ask looks up names that have a word of every group; where there are too many,
+// also those that have one of the nearest.
 func (x *search) ask(ctx context.Context, groups [][]string) error {
 	tight := make([][]string, len(groups))
 	loose := false
@@ -186,15 +192,15 @@ func (x *search) ask(ctx context.Context, groups [][]string) error {
 		tight[i] = g[:min(len(g), tightGroup)]
 		loose = loose || len(g) > tightGroup
 	}
-	more, err := x.look(ctx, tight)
-	if err == nil && !more && loose {
-		_, err = x.look(ctx, groups)
+	more, err := x.look(ctx, groups, maxCandidates)
+	if err == nil && more && loose {
+		_, err = x.look(ctx, tight, maxCandidates)
 	}
 	return err
 }
 
-func (x *search) look(ctx context.Context, groups [][]string) (more bool, err error) {
-	entries, more, err := x.source.Lookup(ctx, actionlog.DirectoryMatch{Groups: groups}, maxCandidates)
+func (x *search) look(ctx context.Context, groups [][]string, limit int) (more bool, err error) {
+	entries, more, err := x.source.Lookup(ctx, actionlog.DirectoryMatch{Groups: groups}, limit)
 	for _, e := range entries {
 		if x.seen[e.Key] {
 			continue

@@ -191,6 +191,9 @@ func (s *Store) closeIdle() {
 		for _, d := range s.allDays() {
 			d.closeIdle(limit)
 		}
+		if err := s.people.mergeNames(s.stopJanitor); err != nil {
+			s.log.Warn("merging the directory's names", "error", err)
+		}
 	}
 }
 

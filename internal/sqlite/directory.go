@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -12,13 +13,13 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-var directorySchema = schema{version: 3, sql: `
+var directorySchema = schema{version: 4, sql: `
 CREATE TABLE entry (no INTEGER PRIMARY KEY, institution TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
   id TEXT NOT NULL, external TEXT NOT NULL, staff INTEGER NOT NULL, last INTEGER NOT NULL, UNIQUE (institution, kind, key));
 CREATE INDEX entry_id ON entry(institution, kind, id) WHERE id <> '';
 CREATE INDEX entry_external ON entry(institution, kind, external) WHERE external <> '';
 CREATE TABLE spelling (no INTEGER PRIMARY KEY, entry INTEGER NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE (entry, text));
-CREATE TABLE word (no INTEGER PRIMARY KEY, institution TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, uses INTEGER NOT NULL, UNIQUE (institution, kind, text));
+CREATE TABLE word (no INTEGER PRIMARY KEY, institution TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, uses INTEGER NOT NULL, marks INTEGER NOT NULL, UNIQUE (institution, kind, text));
 CREATE TABLE near (key INTEGER, word INTEGER, PRIMARY KEY (key, word)) WITHOUT ROWID; -- key: see nearKey
 CREATE VIRTUAL TABLE names USING fts5(t, content='', contentless_delete=1, detail=none, tokenize="ascii"); -- rowid: spelling.no
 CREATE TABLE email (institution TEXT, kind TEXT, address TEXT, entry INTEGER, domain TEXT, text TEXT, at INTEGER, PRIMARY KEY (institution, kind, address, entry)) WITHOUT ROWID;
@@ -38,9 +39,12 @@ type directory struct {
 	conn  *sqlite.Conn
 	known map[known]int64 // the newest time at which this fact was written
 
-	read    sync.Mutex
-	readers *sqlite.Conn
+	unmerged int // spellings that came since the table names was merged
+
+	readers readers
 }
+
+const directoryCacheKiB = 16000 // of each connection
 
 // entryKey identifies an entry.
 type entryKey struct {
@@ -62,23 +66,18 @@ func openDirectory(path string) (*directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
-	r, err := open(path, directorySchema, false, 4000)
-	if err != nil {
-		_ = c.Close()
+	d := &directory{conn: c, unmerged: unknownMerge, known: map[known]int64{}}
+	if err := d.readers.open(path); err != nil {
+		_ = d.close()
 		return nil, fmt.Errorf("directory: %w", err)
 	}
-	return &directory{conn: c, readers: r, known: map[known]int64{}}, nil
+	return d, nil
 }
 
 func (d *directory) close() error {
 	d.write.Lock()
 	defer d.write.Unlock()
-	d.read.Lock()
-	defer d.read.Unlock()
-	if err := d.readers.Close(); err != nil {
-		return err
-	}
-	return d.conn.Close()
+	return errors.Join(d.readers.close(), d.conn.Close())
 }
 
 // naming is a fact to be written, and when it was true.

@@ -32,13 +32,16 @@ func (s *Store) ask(ctx context.Context, institution string, f func(c *sqlite.Co
 }
 
 func (d *directory) ask(ctx context.Context, f func(c *sqlite.Conn) error) (err error) {
-	d.read.Lock()
-	defer d.read.Unlock()
-	d.readers.SetInterrupt(ctx.Done())
-	defer d.readers.SetInterrupt(nil)
-	end := sqlitex.Transaction(d.readers)
+	c, err := d.readers.lend(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.readers.giveBack(c)
+	c.SetInterrupt(ctx.Done())
+	defer c.SetInterrupt(nil)
+	end := sqlitex.Transaction(c)
 	defer end(&err)
-	return f(d.readers)
+	return f(c)
 }
 
 // Lookup implements actionlog.Directory.
@@ -117,14 +120,14 @@ func distinct(c *sqlite.Conn, sql string, args []any, limit int) (numbers []int6
 // namesExpression returns the MATCH of the table names for words that must all be
 // there, or groups of which one word each must; "" when nothing can match.
 func namesExpression(c *sqlite.Conn, institution string, kind actionlog.DirectoryKind, m actionlog.DirectoryMatch) (string, error) {
-	groups, marks := m.Groups, []string{markWord, markIndex}
+	groups, marks := m.Groups, []mark{markWord, markIndex}
 	if len(m.Words) > 0 {
 		groups, marks = nil, marks[:1]
 		for _, w := range m.Words {
 			groups = append(groups, []string{w})
 		}
 	}
-	stmt, err := prepare(c, "SELECT no FROM word WHERE institution = ? AND kind = ? AND text = ?", institution, string(kind))
+	stmt, err := prepare(c, "SELECT no, marks FROM word WHERE institution = ? AND kind = ? AND text = ?", institution, string(kind))
 	if err != nil {
 		return "", err
 	}
@@ -134,13 +137,13 @@ func namesExpression(c *sqlite.Conn, institution string, kind actionlog.Director
 		for _, w := range g {
 			stmt.BindText(3, w)
 			found, err := stmt.Step()
-			no := stmt.ColumnInt64(0)
+			no, had := stmt.ColumnInt64(0), mark(stmt.ColumnInt(1))
 			if e := stmt.Reset(); err != nil || e != nil {
 				return "", cmp.Or(err, e)
 			}
-			for _, mark := range marks {
-				if found {
-					one = append(one, word(nameWord(mark, no)))
+			for _, m := range marks {
+				if found && had&m != 0 {
+					one = append(one, word(nameWord(m, no)))
 				}
 			}
 		}
@@ -162,10 +165,10 @@ func appendEntry(c *sqlite.Conn, no int64, entries *[]actionlog.DirectoryEntry) 
 			return nil
 		}})
 	if err == nil {
-		e.Names, err = texts(c, "SELECT text FROM spelling WHERE entry = ? ORDER BY at DESC, text", no)
+		e.Names, err = texts(c, "SELECT text FROM spelling WHERE entry = +? ORDER BY at DESC, text", no)
 	}
 	if err == nil {
-		e.Emails, err = texts(c, "SELECT text FROM email WHERE entry = ? ORDER BY at DESC, text", no)
+		e.Emails, err = texts(c, "SELECT text FROM email WHERE entry = +? ORDER BY at DESC, text", no)
 	}
 	*entries = append(*entries, e)
 	return err
@@ -185,7 +188,7 @@ func (s *Store) Vocabulary(ctx context.Context, institution string, kind actionl
 		return nil, false, actionlog.Invalidf("limit", "is not positive")
 	}
 	err = s.ask(ctx, institution, func(c *sqlite.Conn) error {
-		stmt, err := prepare(c, "SELECT w.no, w.text, w.uses FROM near n JOIN word w ON w.no = n.word WHERE n.key = ? AND w.institution = ? AND w.kind = ?")
+		stmt, err := prepare(c, "SELECT w.no, w.text, w.uses FROM near n JOIN word w ON w.no = n.word WHERE n.key = +? AND w.institution = +? AND w.kind = +?")
 		if err != nil {
 			return err
 		}

@@ -19,13 +19,16 @@ import (
 // names, whose words are numbers of the table word. So a misspelt word costs one
 // look at the words, of which there are few, and a name one row.
 
-// A word of the table names is a word's number behind one of these.
+// mark says what a word is to a name. A word of the table names is a mark and a
+// word's number; word.marks holds the marks that a word has had.
+type mark int
+
 const (
-	markWord  = "w" // people.Words has it
-	markIndex = "x" // only people.IndexWords has it
+	markWord  mark = 1 // people.Words has it
+	markIndex mark = 2 // only people.IndexWords has it
 )
 
-func nameWord(mark string, no int64) string { return mark + strconv.FormatInt(no, 36) }
+func nameWord(m mark, no int64) string { return "?wx"[m:m+1] + strconv.FormatInt(no, 36) }
 
 // nearKey is 64 bits of SHA-256 of a key of the words of an institution's people,
 // courses or classes.
@@ -47,23 +50,24 @@ func (d *directory) spelling(entry int64, n naming) error {
 	own := people.Words(n.name)
 	var text []byte
 	for _, w := range people.IndexWords(n.name) {
-		number, err := d.useWord(n.entryKey, w)
-		if err != nil {
-			return err
-		}
 		mark := markIndex
 		if slices.Contains(own, w) {
 			mark = markWord
 		}
+		number, err := d.useWord(n.entryKey, w, mark)
+		if err != nil {
+			return err
+		}
 		text = append(append(text, nameWord(mark, number)...), ' ')
 	}
+	d.unmerged++
 	return run(d.conn, "INSERT INTO names(rowid, t) VALUES (?, ?)", no, string(text))
 }
 
 // useWord returns a word's number, and enters the word where it is new.
-func (d *directory) useWord(k entryKey, text string) (int64, error) {
-	stmt, err := prepare(d.conn, "INSERT INTO word(institution, kind, text, uses) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET uses = uses + 1 RETURNING no, uses",
-		k.institution, string(k.kind), text)
+func (d *directory) useWord(k entryKey, text string, m mark) (int64, error) {
+	stmt, err := prepare(d.conn, "INSERT INTO word(institution, kind, text, uses, marks) VALUES (?, ?, ?, 1, ?) ON CONFLICT DO UPDATE SET uses = uses + 1, marks = marks | excluded.marks RETURNING no, uses",
+		k.institution, string(k.kind), text, int(m))
 	if err != nil {
 		return 0, err
 	}

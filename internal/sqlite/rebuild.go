@@ -98,14 +98,14 @@ func (s *Store) judgePeople(err error) error {
 func (d *directory) replace(open func() (*directory, error)) error {
 	d.write.Lock()
 	defer d.write.Unlock()
-	d.read.Lock()
-	defer d.read.Unlock()
-	_, _ = d.readers.Close(), d.conn.Close()
+	_, _ = d.readers.close(), d.conn.Close()
 	other, err := open()
-	if err == nil {
-		d.conn, d.readers, d.known = other.conn, other.readers, other.known
+	if err != nil {
+		return err
 	}
-	return err
+	d.conn, d.known, d.unmerged = other.conn, other.known, other.unmerged
+	d.readers.take(&other.readers)
+	return nil
 }
 
 func (s *Store) setFilesAside(path, mark string) (err error) {
