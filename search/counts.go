@@ -14,7 +14,7 @@ import (
 const maxBuckets = 2000
 
 func (s *server) histogram(c *gin.Context) {
-	a, err := s.ask(c, "interval", "by")
+	a, err := s.ask(c, nearAuto, "interval", "by")
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -101,7 +101,7 @@ var facetFields = []string{"category", "action", "outcome", "actor_kind", "chann
 	"request_content_type", "ip", "actor", "course", "class"}
 
 func (s *server) facets(c *gin.Context) {
-	a, err := s.ask(c, "field", "limit")
+	a, err := s.ask(c, nearAuto, "field", "limit")
 	if err != nil {
 		s.fail(c, err)
 		return

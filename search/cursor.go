@@ -13,11 +13,13 @@ import (
 )
 
 // cursor is a place in a list. It carries the bounds in time, so that a rolling
-// range does not move from page to page, and is bound to the filter, the order
+// range does not move from page to page, and for which names near ones are
+// searched, which somebody new could change. It is bound to the filter, the order
 // and the institution by its signature.
 type cursor struct {
 	Mark     actionlog.Mark `json:"m"`
 	From, To time.Time
+	Near     []bool `json:",omitempty"` // see reading.widened
 }
 
 // signature covers the cursor and what it is bound to.

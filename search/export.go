@@ -79,7 +79,7 @@ func (*jsonFormat) end(w io.Writer) error {
 
 // export streams everything that the filters find.
 func (s *server) export(c *gin.Context) {
-	a, err := s.ask(c, "format", "order", "end", "bom")
+	a, err := s.ask(c, nearExclude, "format", "order", "end", "bom")
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"net/url"
@@ -40,7 +41,7 @@ type filter struct {
 	list  bool // values may be separated by commas
 	read  func(text string) (actionlog.Value, error)
 	// look reads a value that the directory resolves.
-	look func(r *reading, ctx context.Context, param, text string) ([]actionlog.Value, error)
+	look func(r *reading, ctx context.Context, v named) ([]actionlog.Value, error)
 }
 
 // settings are parameters that belong to filters and are no clauses.
@@ -55,8 +56,20 @@ type filtered struct {
 	query   actionlog.Query
 	zone    *time.Location
 	matched []matched
+	widened []bool // see reading
 	// defaulted: no time was given, so that the last 7 days are meant.
 	defaulted bool
+}
+
+// What near says of names that are near: that they are searched where there is no
+// exact one, always, never.
+const nearAuto, nearInclude, nearExclude = "auto", "include", "exclude"
+
+// named is a value that the directory resolves.
+type named struct {
+	param, text string
+	not         bool // it is excluded
+	meant       bool // somebody or something is meant exactly
 }
 
 // reading turns parameters into a query.
@@ -66,7 +79,9 @@ type reading struct {
 	staff       actionlog.StaffView
 	display     string // name of the platform's staff
 	now         time.Time
-	near        bool // names that are near count too
+	near        string // nearAuto, nearInclude, nearExclude
+	decided     []bool // for which values near names are searched, as an earlier page decided
+	widened     []bool // for which values they are
 	matched     []matched
 }
 
@@ -90,11 +105,9 @@ func (r *reading) read(ctx context.Context, values url.Values, own ...string) (f
 	if err != nil {
 		return f, err
 	}
-	near, err := choice(values, "near", "exclude", "include", "exclude")
-	if err != nil {
+	if r.near, err = choice(values, "near", cmp.Or(r.near, nearAuto), nearAuto, nearInclude, nearExclude); err != nil {
 		return f, err
 	}
-	r.near = near == "include"
 	missing, err := choice(values, "missing_days", "refuse", "refuse", "allow")
 	if err != nil {
 		return f, err
@@ -114,7 +127,7 @@ func (r *reading) read(ctx context.Context, values url.Values, own ...string) (f
 		}
 		f.query.Clauses = append(f.query.Clauses, clauses...)
 	}
-	f.matched = r.matched
+	f.matched, f.widened = r.matched, r.widened
 	return f, nil
 }
 
@@ -135,14 +148,14 @@ func (r *reading) clauses(ctx context.Context, name string, spec filter, texts [
 		}
 		var found []actionlog.Value
 		if spec.look != nil {
-			found, err = spec.look(r, ctx, name, text)
+			found, err = spec.look(r, ctx, named{param: name, text: text, not: into == &unwanted})
 		} else {
 			var v actionlog.Value
 			v, err = spec.read(text)
 			found = []actionlog.Value{v}
 		}
 		if err != nil {
-			return nil, named(name, err)
+			return nil, about(name, err)
 		}
 		into.Values = append(into.Values, found...)
 	}
@@ -173,8 +186,8 @@ func split(texts []string, list bool) (values []string) {
 	return values
 }
 
-// named puts the parameter's name into an error about its value.
-func named(param string, err error) error {
+// about puts the parameter's name into an error about its value.
+func about(param string, err error) error {
 	if invalid, ok := err.(*actionlog.InvalidError); ok && invalid.Field == "" {
 		return actionlog.Invalidf(param, "%s", invalid.Reason)
 	}

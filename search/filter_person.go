@@ -13,18 +13,27 @@ import (
 // where more are meant, their name's words are looked for in the actions.
 const maxListed = 200
 
+// maxCounted is how many of those that a name may mean are told with how many
+// actions each has; where there is but one, nobody has to choose.
+const maxCounted = 10
+
 // matched is an answer to "whom did this filter find?".
 type matched struct {
 	Filter     string `json:"filter"`
 	Value      string `json:"value"`
 	Match      string `json:"match"`      // exact, near
+	Searched   bool   `json:"searched"`   // the answer has their actions; else they are only offered
 	MatchedOn  string `json:"matched_on"` // name, title, email, id, external_id, display_name
 	ID         string `json:"id,omitempty"`
 	Name       string `json:"name,omitempty"`
 	Title      string `json:"title,omitempty"`
 	Email      string `json:"email,omitempty"`
 	ExternalID string `json:"external_id,omitempty"`
-	More       bool   `json:"more,omitempty"` // more are meant than are listed
+	Actions    *int64 `json:"actions,omitempty"` // over all time; of the first maxCounted
+	More       bool   `json:"more,omitempty"`    // more are meant than are listed
+
+	kind actionlog.DirectoryKind
+	key  string
 }
 
 // lookup is what a text in the place of a person, course or class asks for.
@@ -65,70 +74,70 @@ func lookups(text string, kind actionlog.DirectoryKind) ([]lookup, error) {
 }
 
 // person reads a value of the filter user.
-func (r *reading) person(ctx context.Context, param, text string) ([]actionlog.Value, error) {
-	all, err := lookups(text, actionlog.DirectoryPeople)
-	if err != nil {
-		return nil, err
-	}
+func (r *reading) person(ctx context.Context, v named) ([]actionlog.Value, error) {
 	var values []actionlog.Value
 	add := func(p actionlog.PersonMatch) { values = append(values, actionlog.Value{Person: p}) }
-	if slices.Equal(people.Words(text), people.Words(r.display)) {
+	if slices.Equal(people.Words(v.text), people.Words(r.display)) {
 		add(actionlog.PersonMatch{Staff: true})
-		r.matched = append(r.matched, matched{Filter: param, Value: text, Match: "exact", MatchedOn: "display_name", Name: r.display})
+		r.matched = append(r.matched, matched{Filter: v.param, Value: v.text, Match: "exact", Searched: true, MatchedOn: "display_name", Name: r.display})
+		v.meant = true
 	}
-	for _, l := range all {
-		keys, more, err := r.keys(ctx, param, text, actionlog.DirectoryPeople, l)
-		if err == nil && len(l.match.Words) > 0 && r.near {
-			keys, err = r.nearKeys(ctx, param, text, actionlog.DirectoryPeople, l, keys)
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range keys {
-			add(actionlog.PersonMatch{Key: k})
-		}
-		m := l.match
-		if len(m.Words) == 0 || more || len(keys) == 0 {
-			add(actionlog.PersonMatch{ID: m.ID, Email: m.Email, Prefix: m.Prefix, Domain: m.Domain, Words: m.Words})
-		}
-	}
-	return values, nil
+	err := r.meant(ctx, v, actionlog.DirectoryPeople, func(key string, m actionlog.DirectoryMatch) {
+		add(actionlog.PersonMatch{Key: key, ID: m.ID, Email: m.Email, Prefix: m.Prefix, Domain: m.Domain, Words: m.Words})
+	})
+	return values, err
 }
 
-func (r *reading) course(ctx context.Context, param, text string) ([]actionlog.Value, error) {
-	return r.titled(ctx, param, text, actionlog.DirectoryCourses)
+func (r *reading) course(ctx context.Context, v named) ([]actionlog.Value, error) {
+	return r.titled(ctx, v, actionlog.DirectoryCourses)
 }
 
-func (r *reading) class(ctx context.Context, param, text string) ([]actionlog.Value, error) {
-	return r.titled(ctx, param, text, actionlog.DirectoryClasses)
+func (r *reading) class(ctx context.Context, v named) ([]actionlog.Value, error) {
+	return r.titled(ctx, v, actionlog.DirectoryClasses)
 }
 
-func (r *reading) titled(ctx context.Context, param, text string, kind actionlog.DirectoryKind) ([]actionlog.Value, error) {
-	all, err := lookups(text, kind)
+func (r *reading) titled(ctx context.Context, v named, kind actionlog.DirectoryKind) (values []actionlog.Value, err error) {
+	err = r.meant(ctx, v, kind, func(key string, m actionlog.DirectoryMatch) {
+		values = append(values, actionlog.Value{Titled: actionlog.TitledMatch{Key: key, ID: m.ID, Words: m.Words}})
+	})
+	return values, err
+}
+
+// meant yields who or what a value means: keys of the directory, and what is
+// looked for in the actions themselves, because the directory does not know it or
+// lists too many.
+func (r *reading) meant(ctx context.Context, v named, kind actionlog.DirectoryKind, yield func(key string, m actionlog.DirectoryMatch)) error {
+	all, err := lookups(v.text, kind)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var values []actionlog.Value
 	for _, l := range all {
-		keys, more, err := r.keys(ctx, param, text, kind, l)
-		if err == nil && len(l.match.Words) > 0 && r.near {
-			keys, err = r.nearKeys(ctx, param, text, kind, l, keys)
-		}
+		keys, more, err := r.keys(ctx, v, kind, l)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, k := range keys {
-			values = append(values, actionlog.Value{Titled: actionlog.TitledMatch{Key: k}})
+			yield(k, actionlog.DirectoryMatch{})
 		}
+		v.meant = v.meant || len(keys) > 0
 		if len(l.match.Words) == 0 || more || len(keys) == 0 {
-			values = append(values, actionlog.Value{Titled: actionlog.TitledMatch{ID: l.match.ID, Words: l.match.Words}})
+			yield("", l.match)
+		}
+		if len(l.match.Words) > 0 && r.near != nearExclude {
+			keys, err := r.nearKeys(ctx, v, kind, l)
+			if err != nil {
+				return err
+			}
+			for _, k := range keys {
+				yield(k, actionlog.DirectoryMatch{})
+			}
 		}
 	}
-	return values, nil
+	return nil
 }
 
 // keys asks the directory who or what is meant, and notes it for the answer.
-func (r *reading) keys(ctx context.Context, param, text string, kind actionlog.DirectoryKind, l lookup) (keys []string, more bool, err error) {
+func (r *reading) keys(ctx context.Context, v named, kind actionlog.DirectoryKind, l lookup) (keys []string, more bool, err error) {
 	entries, more, err := r.directory.Lookup(ctx, r.institution, kind, l.match, maxListed)
 	if err != nil {
 		return nil, false, err
@@ -139,27 +148,76 @@ func (r *reading) keys(ctx context.Context, param, text string, kind actionlog.D
 		}
 		keys = append(keys, e.Key)
 		if len(r.matched) < maxListed {
-			r.matched = append(r.matched, r.describe(param, text, kind, l, e, more))
+			r.matched = append(r.matched, r.describe(v, kind, l, e, more))
 		}
 	}
 	return keys, more, nil
 }
 
-// nearKeys adds those whose names are near.
-func (r *reading) nearKeys(ctx context.Context, param, text string, kind actionlog.DirectoryKind, l lookup, keys []string) ([]string, error) {
-	found, _, err := people.Search(ctx, r.source(kind), text, maxListed)
+// nearKeys finds those whose names are near, and returns whose actions are
+// searched; all are noted for the answer.
+func (r *reading) nearKeys(ctx context.Context, v named, kind actionlog.DirectoryKind, l lookup) (keys []string, err error) {
+	found, more, err := people.Search(ctx, r.source(kind), v.text, maxListed)
+	if err != nil {
+		return nil, err
+	}
+	searched := r.widen(v)
 	for _, m := range found {
 		if m.Exact || !m.Near || m.Entry.Staff && r.staff == actionlog.StaffHidden {
 			continue
 		}
-		keys = append(keys, m.Entry.Key)
+		if searched {
+			keys = append(keys, m.Entry.Key)
+		}
 		if len(r.matched) < maxListed {
-			about := r.describe(param, text, kind, l, m.Entry, false)
-			about.Match = "near"
+			about := r.describe(v, kind, l, m.Entry, more)
+			about.Match, about.Searched = "near", searched
 			r.matched = append(r.matched, about)
 		}
 	}
-	return keys, err
+	return keys, nil
+}
+
+// widen tells whether near names are searched for a value: where the caller wants
+// it, or where nobody has exactly that name. What must not be is never widened
+// unasked: it would hide the actions of somebody else. The pages of a list decide
+// as the first one did.
+func (r *reading) widen(v named) bool {
+	searched := r.near == nearInclude || !v.meant && !v.not
+	if len(r.decided) > 0 {
+		searched, r.decided = r.decided[0], r.decided[1:]
+	}
+	r.widened = append(r.widened, searched)
+	return searched
+}
+
+// count says how many actions those have that were matched, where there are
+// several.
+func (r *reading) count(ctx context.Context) error {
+	if len(r.matched) < 2 {
+		return nil
+	}
+	first := r.matched[:min(len(r.matched), maxCounted)]
+	for _, kind := range []actionlog.DirectoryKind{actionlog.DirectoryPeople, actionlog.DirectoryCourses, actionlog.DirectoryClasses} {
+		var keys []string
+		var of []*matched
+		for i := range first {
+			if m := &first[i]; m.key != "" && m.kind == kind {
+				keys, of = append(keys, m.key), append(of, m)
+			}
+		}
+		if len(keys) == 0 {
+			continue
+		}
+		counts, err := r.directory.Actions(ctx, r.institution, kind, keys)
+		if err != nil {
+			return err
+		}
+		for i, m := range of {
+			m.Actions = &counts[i]
+		}
+	}
+	return nil
 }
 
 // source is the institution's directory as package people asks it.
@@ -183,8 +241,8 @@ func (s source) Lookup(ctx context.Context, m actionlog.DirectoryMatch, limit in
 	return s.directory.Lookup(ctx, s.institution, s.kind, m, limit)
 }
 
-func (r *reading) describe(param, text string, kind actionlog.DirectoryKind, l lookup, e actionlog.DirectoryEntry, more bool) matched {
-	m := matched{Filter: param, Value: text, Match: "exact", MatchedOn: l.on, More: more}
+func (r *reading) describe(v named, kind actionlog.DirectoryKind, l lookup, e actionlog.DirectoryEntry, more bool) matched {
+	m := matched{Filter: v.param, Value: v.text, Match: "exact", Searched: true, MatchedOn: l.on, More: more}
 	if l.match.ID != "" && e.ID != l.match.ID {
 		m.MatchedOn = "external_id"
 	}
@@ -192,6 +250,7 @@ func (r *reading) describe(param, text string, kind actionlog.DirectoryKind, l l
 		m.Name = r.display
 		return m
 	}
+	m.kind, m.key = kind, e.Key
 	m.ID, m.ExternalID, m.Email = e.ID, e.ExternalID, first(e.Emails)
 	if kind == actionlog.DirectoryPeople {
 		m.Name = first(e.Names)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,29 +42,50 @@ type asked struct {
 	filtered
 	institution string
 	values      url.Values
+	at          cursor // where a list goes on; zero: at its beginning
 	meta        meta
 	start       time.Time
 }
 
-// ask reads the filters of a request; own are its other parameters. How far
-// the stream is settled is asked before anything is searched.
-func (s *server) ask(c *gin.Context, own ...string) (*asked, error) {
+// ask reads the filters of a request; near is what it says of near names where the
+// caller does not, own are its other parameters. How far the stream is settled is asked before anything is searched.
+func (s *server) ask(c *gin.Context, near string, own ...string) (*asked, error) {
 	a := &asked{institution: c.Param("institution"), start: s.Now()}
+	ctx := c.Request.Context()
 	var err error
 	if a.values, err = url.ParseQuery(c.Request.URL.RawQuery); err != nil {
 		return nil, actionlog.Invalidf("query", "is malformed: %v", err)
 	}
-	if through, err := s.Progress.Settled(c.Request.Context()); err == nil {
+	if through, err := s.Progress.Settled(ctx); err == nil {
 		a.meta.CompleteThrough = &through
 	} else {
 		s.Log.Warn("how far the stream is settled is not known", "error", err)
 	}
-	r := reading{directory: s.Directory, institution: a.institution, staff: s.Staff, display: s.StaffDisplay, now: a.start.UTC()}
-	if a.filtered, err = r.read(c.Request.Context(), a.values, own...); err != nil {
+	r := reading{directory: s.Directory, institution: a.institution, staff: s.Staff, display: s.StaffDisplay, now: a.start.UTC(), near: near}
+	if slices.Contains(own, "cursor") {
+		if a.at, err = s.cursorOf(a); err != nil {
+			return nil, err
+		}
+		r.decided = a.at.Near
+	}
+	if a.filtered, err = r.read(ctx, a.values, own...); err != nil {
 		return nil, err
 	}
+	if a.at.Mark != "" {
+		a.query.From, a.query.To = a.at.From, a.at.To
+	} else if near != nearExclude { // an export does not tell
+		err = r.count(ctx)
+	}
 	a.describe()
-	return a, nil
+	return a, err
+}
+
+func (s *server) cursorOf(a *asked) (cursor, error) {
+	text, err := single(a.values, "cursor")
+	if err != nil || text == "" {
+		return cursor{}, err
+	}
+	return s.decodeCursor(text, a.institution, a.values)
 }
 
 func (a *asked) describe() {
@@ -148,7 +170,7 @@ func nullable(s string) any {
 
 // listed searches a page and counts.
 func (s *server) listed(c *gin.Context) (a *asked, page actionlog.Page, next string, err error) {
-	if a, err = s.ask(c, "limit", "cursor", "order", "total"); err != nil {
+	if a, err = s.ask(c, nearAuto, "limit", "cursor", "order", "total"); err != nil {
 		return nil, page, "", err
 	}
 	n, err := limit(a.values, 50, 1000)
@@ -163,27 +185,16 @@ func (s *server) listed(c *gin.Context) (a *asked, page actionlog.Page, next str
 	if err != nil {
 		return nil, page, "", err
 	}
-	var at cursor
-	if text, err := single(a.values, "cursor"); err != nil {
-		return nil, page, "", err
-	} else if text != "" {
-		if at, err = s.decodeCursor(text, a.institution, a.values); err != nil {
-			return nil, page, "", err
-		}
-		a.query.From, a.query.To = at.From, at.To
-		a.describe()
-	}
-	ctx := c.Request.Context()
-	if page, err = s.Searcher.Page(ctx, a.query, direction, at.Mark, n); err != nil {
+	if page, err = s.Searcher.Page(c.Request.Context(), a.query, direction, a.at.Mark, n); err != nil {
 		return nil, page, "", err
 	}
-	if at.Mark == "" && page.Next == "" { // the page is everything
+	if a.at.Mark == "" && page.Next == "" { // the page is everything
 		a.meta.Total = &total{int64(len(page.Records)), "eq"}
 	} else if a.meta.Total, err = s.count(c, a, counting); err != nil {
 		return nil, page, "", err
 	}
 	if page.Next != "" {
-		next, err = s.encodeCursor(cursor{page.Next, a.query.From, a.query.To}, a.institution, a.values)
+		next, err = s.encodeCursor(cursor{page.Next, a.query.From, a.query.To, a.widened}, a.institution, a.values)
 	}
 	return a, page, next, err
 }

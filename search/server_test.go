@@ -261,3 +261,79 @@ func TestLookups(t *testing.T) {
 		}
 	}
 }
+
+// A name that nobody has exactly is searched for those who are near; where
+// somebody has it, near ones are offered; exclusions and exports are never widened
+// unasked. Pages do as the first page did.
+func TestNearNamesInFilters(t *testing.T) {
+	server, store := newServer(t, 0)
+	n := 0
+	write := func(who string) {
+		n++
+		item, err := actionlog.Parse(fmt.Appendf(nil, `{"id":"n%d","occurred_at":%q,"institution":{"id":"uni"},"category":"course","action":{"code":"x"},"actor":{"kind":"user",%s}}`,
+			n, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), who), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Write(t.Context(), []actionlog.Item{item}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, who := range []string{`"id":"u1","name":"Melody Wang"`, `"id":"u1","name":"Melody Wang"`, `"id":"u2","name":"Mélodie Wang"`, `"id":"u3","name":"Ann Okafor"`} {
+		write(who)
+	}
+	type answer struct {
+		Data []struct {
+			Action struct{ Actor struct{ ID string } } `json:"action"`
+		}
+		Page struct{ Next *string }
+		Meta struct{ Matched []matched }
+	}
+	ask := func(query string) (a answer) {
+		_, body, err := get(t, server, "actions?"+query)
+		if err == nil {
+			err = json.Unmarshal(body, &a)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for query, want := range map[string]string{
+		"user=meldoy+wang":               "3 found; near u1 2, near u2 1",
+		"user=melody+wang":               "2 found; exact u1 2, offered u2 1",
+		"user=melody+wang&near=include":  "3 found; exact u1 2, near u2 1",
+		"user=meldoy+wang&near=exclude":  "0 found;",
+		"user=-meldoy+wang":              "4 found; offered u1 2, offered u2 1",
+		"user=-meldoy+wang&near=include": "1 found; near u1 2, near u2 1",
+		"user=ann+okafor":                "1 found; exact u3",
+		"user=zzyzx+quux":                "0 found;",
+	} {
+		a := ask(query)
+		got := fmt.Sprintf("%d found;", len(a.Data))
+		for i, m := range a.Meta.Matched {
+			if i > 0 {
+				got += ","
+			}
+			how := m.Match
+			if !m.Searched {
+				how = "offered"
+			}
+			got += " " + how + " " + m.ID
+			if m.Actions != nil {
+				got += fmt.Sprintf(" %d", *m.Actions)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %s; want %s", query, got, want)
+		}
+	}
+	if _, body, err := get(t, server, "export?format=ndjson&user=meldoy+wang"); err != nil || len(body) != 0 {
+		t.Errorf("an export was widened unasked: %s %v", body, err)
+	}
+	first := ask("user=meldoy+wang&limit=1")
+	write(`"id":"u9","name":"Meldoy Wang"`)
+	if second := ask("user=meldoy+wang&limit=9&cursor=" + *first.Page.Next); len(second.Data) < 2 {
+		t.Errorf("%d actions behind the first page; somebody new shortened the list", len(second.Data))
+	}
+}

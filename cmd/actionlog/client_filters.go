@@ -15,7 +15,7 @@ const filterGroup = "filters"
 type filters struct {
 	User               []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"A person: a name, an e-mail address (a@b.c, a@*, @b.c), an ID (id:…)."`
 	UserRole           string   `group:"filters" env:"-" placeholder:"ROLE" help:"Where the person stands: actor, target, on_behalf_of, any."`
-	Near               string   `group:"filters" env:"-" placeholder:"HOW" help:"Names that are nearly right: include or exclude."`
+	Near               string   `group:"filters" env:"-" placeholder:"HOW" help:"Names that are nearly right: auto (where nobody has exactly that name; exports: never), include, exclude."`
 	Course             []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"A course: title or ID."`
 	Class              []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"A class: title or ID."`
 	Category           []string `group:"filters" env:"-" sep:"none" placeholder:"TYPE" help:"The action type: institution (or portal), course, api."`

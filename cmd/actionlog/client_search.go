@@ -47,6 +47,7 @@ type listMeta struct {
 	To              time.Time  `json:"to"`
 	CompleteThrough *time.Time `json:"complete_through"`
 	Defaulted       []string   `json:"defaulted"`
+	Matched         []matched  `json:"matched"`
 }
 
 // Run searches.
@@ -151,6 +152,9 @@ func (s *searchCmd) csv(ctx context.Context, c *client, query url.Values, w io.W
 		return 0, false, err
 	}
 	query.Set("format", "csv")
+	if !query.Has("near") {
+		query.Set("near", "auto") // as in the other formats
+	}
 	resp, err := c.do(ctx, http.MethodGet, path, query, "", nil)
 	if err != nil {
 		return 0, false, err
@@ -210,4 +214,5 @@ func (s *searchCmd) remark(out *console, format string, shown int, more bool, me
 		text.WriteString("; more with --limit or --all")
 	}
 	out.say("%s", text.String())
+	sayNear(out, meta.Matched)
 }

@@ -170,7 +170,7 @@ func (s *service) compare(t *testing.T, institution string, lines [][]byte, case
 			}
 		}
 		matched += len(want)
-		query := url.Values{"from": {"now-92d"}, "to": {"now"}, "limit": {"1000"}, "total": {"exact"}}
+		query := url.Values{"from": {"now-92d"}, "to": {"now"}, "limit": {"1000"}, "total": {"exact"}, "near": {"exclude"}}
 		for k, v := range c.query {
 			query[k] = v
 		}
