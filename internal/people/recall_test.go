@@ -104,11 +104,10 @@ func realFile(t testing.TB, name string, each func(map[string]any)) {
 }
 
 // Of people looked up by a misspelt name, the share that is among the first ten.
-// The floors are the project's own, but for febrl4 "all", which is meant to reach
-// 0.87 and does not yet.
+// The floors are the goals.
 func TestRecall(t *testing.T) {
 	floors := map[string]map[string]float64{
-		"febrl4": {"all": 0.865, "edit1": 0.99, "edit2": 0.97, "swapped": 1},
+		"febrl4": {"all": 0.87, "edit1": 0.99, "edit2": 0.97, "swapped": 1},
 		"febrl3": {"all": 0.91, "edit1": 0.99, "edit2": 0.97, "swapped": 1},
 	}
 	for _, name := range []string{"febrl4", "febrl3"} {

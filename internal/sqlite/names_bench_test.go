@@ -1,0 +1,139 @@
+package sqlite
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"actionlog"
+	"actionlog/internal/people"
+)
+
+// named is a person of a file of names, or who is meant by a misspelt name.
+type namedPerson struct {
+	ID, Name, Email       string
+	Query, Expected, Kind string
+}
+
+func namedPeople(b *testing.B, file string) (list []namedPerson) {
+	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", file))
+	if err != nil {
+		b.Skip(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for lines := bufio.NewScanner(z); lines.Scan(); {
+		var p namedPerson
+		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
+			b.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// storeOf gives each person one action.
+func storeOf(b *testing.B, list []namedPerson) *Store {
+	s, err := Open(b.Context(), b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	var batch []actionlog.Item
+	for i, p := range list {
+		doc, err := json.Marshal(map[string]any{"id": fmt.Sprint("a", i), "occurred_at": noon.Add(time.Duration(i) * time.Millisecond), "institution": map[string]any{"id": "uni"},
+			"category": "course", "action": map[string]any{"code": "x"}, "actor": map[string]any{"kind": "user", "id": p.ID, "name": p.Name}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		item, err := actionlog.Parse(doc, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		batch = append(batch, item)
+	}
+	if _, err := s.Write(b.Context(), batch); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// BenchmarkNames: of the people of ../shared/data, each with one action in the
+// store, looked up by a misspelt name, the share that is among the first ten; and,
+// of those who have no action, the share for which somebody else is called near.
+func BenchmarkNames(b *testing.B) {
+	for _, set := range []string{"febrl4", "febrl3"} {
+		b.Run(set, func(b *testing.B) {
+			everybody, queries := namedPeople(b, "names_"+set+"_actors.ndjson.gz"), namedPeople(b, "names_"+set+"_queries.ndjson.gz")
+			for b.Loop() {
+				report(b, storeOf(b, everybody), queries)
+				absent(b, everybody, queries)
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func report(b *testing.B, s *Store, queries []namedPerson) {
+	right, all := map[string]float64{}, map[string]float64{}
+	for _, q := range queries {
+		found, _, err := people.Search(b.Context(), institutionSource{s}, q.Query, 10)
+		if err != nil {
+			b.Fatal(err)
+		}
+		hit := 0.0
+		for _, m := range found {
+			if m.Entry.ID == q.Expected {
+				hit = 1
+			}
+		}
+		for _, kind := range []string{q.Kind, "all"} {
+			right[kind] += hit
+			all[kind]++
+		}
+	}
+	for kind := range all {
+		b.ReportMetric(right[kind]/all[kind], kind)
+	}
+}
+
+// absent takes every other person away, and looks for those by their right names
+// and by their misspelt ones.
+func absent(b *testing.B, everybody, queries []namedPerson) {
+	there := map[string]bool{}
+	var half []namedPerson
+	for i, p := range everybody {
+		if i%2 == 0 {
+			there[p.ID], half = true, append(half, p)
+		}
+	}
+	s := storeOf(b, half)
+	share := func(list []namedPerson, text func(namedPerson) (id, name string)) float64 {
+		near, n := 0.0, 0.0
+		for _, p := range list {
+			id, name := text(p)
+			if there[id] {
+				continue
+			}
+			n++
+			found, _, err := people.Search(b.Context(), institutionSource{s}, name, 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if len(found) > 0 && found[0].Near && !found[0].Exact {
+				near++
+			}
+		}
+		return near / n
+	}
+	b.ReportMetric(share(everybody, func(p namedPerson) (string, string) { return p.ID, p.Name }), "absent_near")
+	b.ReportMetric(share(queries, func(p namedPerson) (string, string) { return p.Expected, p.Query }), "absent_misspelt_near")
+}
