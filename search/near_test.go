@@ -78,12 +78,12 @@ func nearServer(t *testing.T) (ask func(query string) listed, export func(query 
 func TestNearNamesInFilters(t *testing.T) {
 	ask, export, _ := nearServer(t)
 	for query, want := range map[string]string{
-		"user=meldoy+wang":               "3 found, near u1 2, near u2 1",
+		"user=melodi+wang":               "3 found, near u2 1, near u1 2",
 		"user=melody+wang":               "2 found, exact u1 2, offered u2 1",
 		"user=melody+wang&near=include":  "3 found, exact u1 2, near u2 1",
-		"user=meldoy+wang&near=exclude":  "0 found",
-		"user=-meldoy+wang":              "4 found, offered u1 2, offered u2 1",
-		"user=-meldoy+wang&near=include": "1 found, near u1 2, near u2 1",
+		"user=melodi+wang&near=exclude":  "0 found",
+		"user=-melodi+wang":              "4 found, offered u2 1, offered u1 2",
+		"user=-melodi+wang&near=include": "1 found, near u2 1, near u1 2",
 		"user=ann+okafor":                "1 found, exact u3",
 		"user=zzyzx+quux":                "0 found",
 	} {
@@ -91,10 +91,10 @@ func TestNearNamesInFilters(t *testing.T) {
 			t.Errorf("%s: %s; want %s", query, got, want)
 		}
 	}
-	if body := export("user=meldoy+wang"); len(body) != 0 {
+	if body := export("user=melodi+wang"); len(body) != 0 {
 		t.Errorf("an export was widened unasked: %s", body)
 	}
-	if body := export("user=meldoy+wang&near=include"); strings.Count(string(body), "\n") != 3 {
+	if body := export("user=melodi+wang&near=include"); strings.Count(string(body), "\n") != 3 {
 		t.Errorf("an export with near names: %s", body)
 	}
 }
@@ -102,12 +102,12 @@ func TestNearNamesInFilters(t *testing.T) {
 // The pages of a list decide as the first one did, whoever comes meanwhile.
 func TestNearNamesFromPageToPage(t *testing.T) {
 	ask, _, act := nearServer(t)
-	first := ask("user=meldoy+wang&limit=1")
-	act(`"id":"u9","name":"Meldoy Wang"`)
-	if second := ask("user=meldoy+wang&limit=9&cursor=" + first.Page.Next); len(second.Data) < 2 {
+	first := ask("user=melodi+wang&limit=1")
+	act(`"id":"u9","name":"Melodi Wang"`)
+	if second := ask("user=melodi+wang&limit=9&cursor=" + first.Page.Next); len(second.Data) < 2 {
 		t.Errorf("%d actions behind the first page; somebody new shortened the list", len(second.Data))
 	}
-	if anew := ask("user=meldoy+wang").String(); anew != "1 found, exact u9 1, offered u1 2, offered u2 1" {
+	if anew := ask("user=melodi+wang").String(); anew != "1 found, exact u9 1, offered u2 1, offered u1 2" {
 		t.Errorf("anew: %s", anew)
 	}
 }

@@ -239,7 +239,7 @@ func TestLookups(t *testing.T) {
 	for q, want := range map[string]string{
 		"wang+melody":  "u1 exact 2, u2 near 1, u3 part 1, u4 part 1",
 		"MELODIE+WANG": "u2 exact 1, u1 near 2, u4 part 1, u3 part 1",
-		"meldoy+wang":  "u1 near 2, u2 near 1, u3 part 1, u4 part 1",
+		"meldoy+wang":  "u1 near 2, u2 part 1, u3 part 1, u4 part 1",
 		"xiaoming":     "u4 near 1",
 		"zzyzx+quux":   "",
 		"u3":           "u3 exact 1",

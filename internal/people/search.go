@@ -31,7 +31,7 @@ type Match struct {
 // Near is the score from which a name that is not the same is near. Below it,
 // and from Partial on, it is offered last: somebody with one name in common.
 const (
-	Near    = 0.72
+	Near    = 0.78
 	Partial = 0.15
 )
 

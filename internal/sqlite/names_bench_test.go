@@ -93,8 +93,12 @@ func report(b *testing.B, s *Store, queries []namedPerson) {
 		for _, m := range found {
 			if m.Entry.ID == q.Expected {
 				hit = 1
+				if m.Near {
+					right["near"]++
+				}
 			}
 		}
+		all["near"]++
 		for _, kind := range []string{q.Kind, "all"} {
 			right[kind] += hit
 			all[kind]++
