@@ -32,19 +32,20 @@ func main() {
 type commands struct {
 	settings
 
-	Serve    serveCmd    `cmd:"" help:"Run the service."`
-	Publish  publishCmd  `cmd:"" help:"Publish NDJSON files, over NATS or HTTP."`
-	Search   searchCmd   `cmd:"" help:"Find actions, newest first."`
-	Export   exportCmd   `cmd:"" help:"Export every action that the filters find, and check that the export is whole."`
-	Get      getCmd      `cmd:"" help:"Show one action with every detail."`
-	People   peopleCmd   `cmd:"" help:"Look up people by name, e-mail address or ID."`
-	Courses  coursesCmd  `cmd:"" help:"Look up courses by title or ID."`
-	Classes  classesCmd  `cmd:"" help:"Look up classes by title or ID."`
-	Dead     deadCmd     `cmd:"" help:"List, show, replay and drop dead letters."`
-	Token    tokenCmd    `cmd:"" help:"Create, list and revoke tokens."`
-	Generate generateCmd `cmd:"" help:"Invent believable actions, as the demo does, and write them as NDJSON."`
-	Check    checkCmd    `cmd:"" help:"Ask the service whether it is ready, and what is missing."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve      serveCmd      `cmd:"" help:"Run the service."`
+	Publish    publishCmd    `cmd:"" help:"Publish NDJSON files, over NATS or HTTP."`
+	Search     searchCmd     `cmd:"" help:"Find actions, newest first."`
+	Export     exportCmd     `cmd:"" help:"Export every action that the filters find, and check that the export is whole."`
+	Get        getCmd        `cmd:"" help:"Show one action with every detail."`
+	People     peopleCmd     `cmd:"" help:"Look up people by name, e-mail address or ID."`
+	Courses    coursesCmd    `cmd:"" help:"Look up courses by title or ID."`
+	Classes    classesCmd    `cmd:"" help:"Look up classes by title or ID."`
+	Dead       deadCmd       `cmd:"" help:"List, show, replay and drop dead letters."`
+	Token      tokenCmd      `cmd:"" help:"Create, list and revoke tokens."`
+	Generate   generateCmd   `cmd:"" help:"Invent believable actions, as the demo does, and write them as NDJSON."`
+	Check      checkCmd      `cmd:"" help:"Ask the service whether it is ready, and what is missing."`
+	Completion completionCmd `cmd:"" help:"Write the completion of a shell."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // console is where a command reads and writes.
@@ -82,18 +83,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	context.AfterFunc(ctx, release)
 	out := &console{in: stdin, out: stdout, err: stderr}
 	var cli commands
-	parser, err := kong.New(&cli,
-		kong.Name("actionlog"),
-		kong.Description("The action log: who did what, to whom, and when.\n\nEvery option can also be set by the environment variable named beside it, and, but for filters, in the file given by --config."),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.ExplicitGroups([]kong.Group{{Key: filterGroup, Title: "Filters:", Description: "All can be combined and most repeated. A leading minus excludes: --action=-course.learner.added"}}),
-		kong.DefaultEnvars("ACTIONLOG"),
-		kong.Vars{"maxLine": strconv.Itoa(defaultMaxLine)},
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(&cli.settings, out),
-	)
+	parser, err := newParser(&cli, out, kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		out.say("actionlog: %v", err)
 		return statusFailed
@@ -104,6 +94,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return statusUsage
 	}
 	return out.conclude(ctx, parsed.Run())
+}
+
+func newParser(cli *commands, out *console, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(cli, append(more,
+		kong.Name("actionlog"),
+		kong.Description("The action log: who did what, to whom, and when.\n\nEvery option can also be set by the environment variable named beside it, and, but for filters, in the file given by --config."),
+		kong.Writers(out.out, out.err),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ExplicitGroups([]kong.Group{{Key: filterGroup, Title: "Filters:", Description: "All can be combined and most repeated. A leading minus excludes: --action=-course.learner.added"}}),
+		kong.DefaultEnvars("ACTIONLOG"),
+		kong.Vars{"maxLine": strconv.Itoa(defaultMaxLine)},
+		kong.Bind(&cli.settings, out),
+	)...)
 }
 
 // exit carries kong's wish to end (after --help) up to run.

@@ -97,11 +97,20 @@ func (r *running) greet() {
 	}
 	address := strings.TrimSpace(string(url))
 	r.out.say("\nAction Log is at %s", address)
+	r.out.say("Its token is in %s", filepath.Join(r.dir, "admin.token"))
 	if r.cmd.Demo {
-		r.out.say("Try, in another terminal:\n  go run ./cmd/actionlog search --data %[1]s --institution %[2]s --user \"Melody Wang\" --range 30d\n"+
-			"  go run ./cmd/actionlog export --data %[1]s --institution %[2]s --category api --response-code 2xx --format csv\n"+
-			"  curl -H \"Authorization: Bearer $(cat %[1]s/admin.token)\" \"%[3]s/v1/institutions/%[2]s/actions?any=craft\"", r.dir, demo.Institution(), address)
+		r.out.say("Try, in another terminal:\n  %[4]s search --data %[1]s --institution %[2]s --user \"Melody Wang\" --range 30d\n"+
+			"  %[4]s people --data %[1]s --institution %[2]s meldoy wnag\n"+
+			"  curl -H \"Authorization: Bearer $(cat %[1]s/admin.token)\" \"%[3]s/v1/institutions/%[2]s/actions?any=craft\"", r.dir, demo.Institution(), address, called())
 	}
+}
+
+// called is how the program was called; "go run" leaves no name to call it by.
+func called() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/actionlog"
+	}
+	return os.Args[0]
 }
 
 func staffView(names string) actionlog.StaffView {

@@ -1,0 +1,57 @@
+package main
+
+import "strings"
+
+// examples are shown by --help, and parsed by a test.
+var examples = map[string][]string{
+	"serve":   {"actionlog serve --demo", "actionlog serve --data /var/lib/actionlog --listen 127.0.0.1:8080", "actionlog serve --nats nats://127.0.0.1:4222"},
+	"publish": {"actionlog publish actions.ndjson", "zcat actions.ndjson.gz | actionlog publish -", "actionlog publish --http actions.ndjson"},
+	"search": {
+		`actionlog search --user "melody wang" --range 30d`,
+		`actionlog search --category course --action course.administrator.removed --course "Arts and Craft" --from now-30d --to now-10d`,
+		"actionlog search --category api --request-method POST --response-code 2xx --response-code 409",
+		"actionlog search --user @example.edu --action=-course.learner.added --all --format ndjson",
+	},
+	"export":       {"actionlog export --range 90d --format csv -o actions.csv", "actionlog export --category institution --range 90d --format ndjson | jq .document.actor.name"},
+	"get":          {"actionlog get a-17", "actionlog get a-17 --format json"},
+	"people":       {"actionlog people melody wang", "actionlog people meldoy wnag --format table", "actionlog people @example.edu --limit 100"},
+	"courses":      {"actionlog courses arts and craft", "actionlog courses id:c-12"},
+	"classes":      {"actionlog classes monday evening"},
+	"dead list":    {"actionlog dead list", "actionlog dead list --format table"},
+	"dead show":    {"actionlog dead show ab12cd34.17"},
+	"dead replay":  {"actionlog dead replay ab12cd34.17", "actionlog dead replay --all"},
+	"dead drop":    {"actionlog dead drop ab12cd34.17"},
+	"token create": {"actionlog token create --name siem --institution my-school"},
+	"token list":   {"actionlog token list --format table"},
+	"token revoke": {"actionlog token revoke 3f9a"},
+	"generate":     {"actionlog generate --count 100000 --seed 7 -o actions.ndjson"},
+	"check":        {"actionlog check", "actionlog check --url http://127.0.0.1:8080"},
+	"completion":   {"source <(actionlog completion bash)", "actionlog completion zsh > ~/.zsh/completions/_actionlog", "actionlog completion fish > ~/.config/fish/completions/actionlog.fish"},
+	"version":      {"actionlog version"},
+}
+
+func exampleText(command string) string {
+	return "Examples:\n\n  " + strings.Join(examples[command], "\n\n  ")
+}
+
+// Help implements kong.HelpProvider; so do those below.
+func (*serveCmd) Help() string { return exampleText("serve") }
+
+func (*publishCmd) Help() string     { return exampleText("publish") }
+func (*searchCmd) Help() string      { return exampleText("search") }
+func (*exportCmd) Help() string      { return exampleText("export") }
+func (*getCmd) Help() string         { return exampleText("get") }
+func (*peopleCmd) Help() string      { return exampleText("people") }
+func (*coursesCmd) Help() string     { return exampleText("courses") }
+func (*classesCmd) Help() string     { return exampleText("classes") }
+func (*deadListCmd) Help() string    { return exampleText("dead list") }
+func (*deadShowCmd) Help() string    { return exampleText("dead show") }
+func (*deadReplayCmd) Help() string  { return exampleText("dead replay") }
+func (*deadDropCmd) Help() string    { return exampleText("dead drop") }
+func (*tokenCreateCmd) Help() string { return exampleText("token create") }
+func (*tokenListCmd) Help() string   { return exampleText("token list") }
+func (*tokenRevokeCmd) Help() string { return exampleText("token revoke") }
+func (*generateCmd) Help() string    { return exampleText("generate") }
+func (*checkCmd) Help() string       { return exampleText("check") }
+func (*completionCmd) Help() string  { return exampleText("completion") }
+func (*versionCmd) Help() string     { return exampleText("version") }
