@@ -72,8 +72,7 @@ func similarity(query, name word) float64 {
 // Score says how near a name or title is to what was asked for: 1 is every word
 // the same, in any order; 0 is nothing in common.
 func Score(query, name string) float64 {
-	s, _ := newQuery(query).score(name)
-	return s
+	return newQuery(query).score(name).score
 }
 
 // query is a text that names are compared with.
@@ -121,28 +120,37 @@ func joined(words []string) (s string) {
 	return s
 }
 
-// score is how near a name is, and how near the word of the text is that is
-// least near.
-func (q *query) score(name string) (best, least float64) {
+// likeness is how near a name is to a text.
+type likeness struct {
+	score float64 // see Score
+	said  float64 // the same, whatever else the name has
+	least float64 // how near the word of the text is that is least near
+}
+
+// near tells whether every word of the text is near one of the name.
+func (l likeness) near() bool { return l.said >= Near && l.least >= nearWord }
+
+// score is how near a name is.
+func (q *query) score(name string) (best likeness) {
 	n := newQuery(name)
 	if len(n.readings) > 1 {
 		n.join() // what was one word in another script: "xiao ming" is "xiaoming"
 	}
 	for i, asked := range q.readings {
 		for j, said := range n.readings {
-			s, l := assigned(asked, said)
-			if (i >= q.plain || j >= n.plain) && l < joinedWord {
+			l := assigned(asked, said)
+			if (i >= q.plain || j >= n.plain) && l.least < joinedWord {
 				continue // words that were joined must have been meant so
 			}
-			if s > best {
-				best, least = s, l
+			if l.score > best.score {
+				best = l
 			}
-			if s := wholes(q.whole[i], n.whole[j]); s > best {
-				best, least = s, s
+			if s := wholes(q.whole[i], n.whole[j]); s > best.score {
+				best = likeness{s, s, s}
 			}
 		}
 	}
-	return best, least
+	return best
 }
 
 // maxWords bounds the words of either side that are compared.
@@ -150,7 +158,7 @@ const maxWords = 16
 
 // assigned pairs each word of the query with one of the name, the most similar
 // first, and weighs them by length.
-func assigned(query, name []word) (score, least float64) {
+func assigned(query, name []word) likeness {
 	query, name = query[:min(len(query), maxWords)], name[:min(len(name), maxWords)]
 	type pair struct {
 		s    float64
@@ -182,7 +190,7 @@ func assigned(query, name []word) (score, least float64) {
 	})
 	var usedQ, usedN [maxWords]bool
 	sum, matched := 0.0, 0
-	least = 1
+	least := 1.0
 	for _, p := range pairs {
 		if usedQ[p.q] || usedN[p.n] {
 			continue
@@ -193,12 +201,13 @@ func assigned(query, name []word) (score, least float64) {
 		left -= weight(name[p.n])
 	}
 	if total == 0 || all == 0 {
-		return 0, 0
+		return likeness{}
 	}
 	if matched < len(query) {
 		least = 0
 	}
-	return sum / total * (1 - unsaid*2*min(0.5, left/all)), least
+	said := sum / total
+	return likeness{said * (1 - unsaid*2*min(0.5, left/all)), said, least}
 }
 
 // weight is how much a word says.

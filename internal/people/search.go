@@ -28,8 +28,9 @@ type Match struct {
 	common float64 // how much the words say that it has in common, see query.inCommon
 }
 
-// Near is the score from which a name that is not the same is near. Below it,
-// and from Partial on, it is offered last: somebody with one name in common.
+// Near is how near the words of a text must be for a name that is not the same to
+// be near, whatever else the name has. Below it, from a score of Partial on, it is
+// offered last: somebody with one name in common.
 const (
 	Near    = 0.78
 	Partial = 0.15
@@ -123,8 +124,8 @@ func (x *search) exact(ctx context.Context, words []string, limit int) (more boo
 func (x *search) judge(e actionlog.DirectoryEntry, exact bool) Match {
 	m := Match{Entry: e, Exact: exact}
 	for _, name := range e.Names {
-		if s, least := x.query.score(name); s > m.Score {
-			m.Score, m.Name, m.Near = s, name, exact || s >= Near && least >= nearWord
+		if l := x.query.score(name); l.score > m.Score {
+			m.Score, m.Name, m.Near = l.score, name, exact || l.near()
 		}
 	}
 	return m

@@ -87,6 +87,7 @@ func TestWhoIsMeant(t *testing.T) {
 		"obrien anne marie":      "Anne-Marie O'Brien exact",
 		"ann marie o brien":      "Anne-Marie O'Brien near",
 		"bob smith":              "Robert Smith near",
+		"smiht":                  "J. Smith near",
 		"xiaoming wang":          "王小明 near",
 		"maria ivanova":          "Мария Иванова near",
 		"jose garcia":            "José María García-López exact",
