@@ -43,6 +43,7 @@ var onlyIn = map[string][]string{
 	"github.com/alecthomas/kong":            {"cmd/actionlog"},
 	"github.com/olivere/ndjson":             {"cmd/actionlog"},
 	"github.com/schollz/progressbar":        {"cmd/actionlog"},
+	"github.com/rivo/uniseg":                {"cmd/actionlog"},
 	"github.com/klauspost/compress/":        {"internal/sqlite", "search", "cmd/actionlog"},
 	"golang.org/x/text/unicode/":            {"internal/people"},
 	"github.com/gosimple/unidecode":         {"internal/people", "internal/demo"},

@@ -98,13 +98,13 @@ type recordWriter struct {
 	end  func() error
 }
 
-func newRecordWriter(w io.Writer, format string, zone *time.Location) recordWriter {
+func newRecordWriter(o *output, format string, zone *time.Location) recordWriter {
 	none := func() error { return nil }
 	if format == "table" {
-		t := newRecordTable(w, zone)
+		t := newRecordTable(o, zone)
 		return recordWriter{t.add, t.Flush, t.Flush}
 	}
-	a := &array{w: w, lines: format == "ndjson"}
+	a := &array{w: o, lines: format == "ndjson"}
 	return recordWriter{a.add, none, a.end}
 }
 

@@ -15,6 +15,8 @@ type output struct {
 	*bufio.Writer
 	file *os.File // nil for standard output
 	path string
+	// width of the terminal that it is, in columns; 0: it is none.
+	width int
 }
 
 // open begins an output. "" and "-" are standard output. A file is written to
@@ -22,7 +24,7 @@ type output struct {
 // pipe is written directly.
 func (c *console) open(path string) (*output, error) {
 	if path == "" || path == "-" {
-		return &output{Writer: bufio.NewWriterSize(c.out, 64<<10)}, nil
+		return &output{Writer: bufio.NewWriterSize(c.out, 64<<10), width: terminalWidth(c.out)}, nil
 	}
 	o := &output{path: path}
 	name := path + ".part"
@@ -75,6 +77,18 @@ func (o *output) abandon() {
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// terminalWidth is in columns; 0: the stream is no terminal.
+func terminalWidth(stream any) int {
+	if !isTerminal(stream) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(stream.(*os.File).Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // formatFor chooses between a table for people and lines for programs.

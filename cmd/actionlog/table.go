@@ -5,30 +5,94 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"actionlog"
+
+	"github.com/rivo/uniseg"
 )
 
-// cellWidth is where a table cuts a cell, in characters.
-const cellWidth = 44
+const (
+	// cellWidth is where a table cuts a cell, in columns of a terminal.
+	cellWidth = 44
+	// leastWidth is what a terminal that is too narrow leaves of a cell.
+	leastWidth = 8
+	// between is the space between two columns.
+	between = "  "
+)
 
-// table writes aligned columns for people.
-type table struct{ *tabwriter.Writer }
+// table writes aligned columns for people. It holds its rows until Flush.
+type table struct {
+	w     io.Writer
+	width int // of the terminal; 0: any
+	rows  [][]string
+}
 
-func newTable(w io.Writer, columns ...string) table {
-	t := table{tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)}
+func newTable(o *output, columns ...string) *table {
+	t := &table{w: o, width: o.width}
 	t.row(columns...)
 	return t
 }
 
-func (t table) row(cells ...string) {
+func (t *table) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = cut(clean(c), cellWidth)
 	}
-	fmt.Fprintln(t.Writer, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	t.rows = append(t.rows, cells)
+}
+
+// Flush writes the rows, as wide as the widest of each column, or as the terminal
+// allows. The last column is never cut: one copies it.
+func (t *table) Flush() error {
+	widths := t.widths()
+	for _, row := range t.rows {
+		var b strings.Builder
+		for i, cell := range row {
+			if i < len(row)-1 {
+				cell = cut(cell, widths[i])
+				cell += strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)) + between
+			}
+			b.WriteString(cell)
+		}
+		if _, err := fmt.Fprintln(t.w, strings.TrimRight(b.String(), " ")); err != nil {
+			return err
+		}
+	}
+	t.rows = t.rows[:0]
+	return nil
+}
+
+// widths are those of the columns; the widest give way where the terminal is
+// too narrow.
+func (t *table) widths() (widths []int) {
+	total := 0
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+				total += len(between)
+			}
+			if w := uniseg.StringWidth(cell); w > widths[i] {
+				total += w - widths[i]
+				widths[i] = w
+			}
+		}
+	}
+	total -= len(between)
+	for ; t.width > 0 && total > t.width && len(widths) > 1; total-- {
+		widest := 0
+		for i, w := range widths[:len(widths)-1] {
+			if w >= widths[widest] {
+				widest = i
+			}
+		}
+		if widths[widest] <= leastWidth {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
 }
 
 // clean replaces what could steer a terminal: an action's texts are foreign.
@@ -41,11 +105,20 @@ func clean(s string) string {
 	}, s)
 }
 
+// cut shortens a text to a width in columns of a terminal.
 func cut(s string, width int) string {
-	if runes := []rune(s); len(runes) > width {
-		return string(runes[:width-1]) + "…"
+	if uniseg.StringWidth(s) <= width {
+		return s
 	}
-	return s
+	var b strings.Builder
+	left := width - 1
+	for g := uniseg.NewGraphemes(s); g.Next(); {
+		if left -= g.Width(); left < 0 {
+			break
+		}
+		b.WriteString(g.Str())
+	}
+	return b.String() + "…"
 }
 
 // record is what a table shows of the service's envelope of an action.
@@ -81,12 +154,12 @@ func first(texts ...string) string {
 
 // recordTable writes actions, one a row, with times in zone.
 type recordTable struct {
-	table
+	*table
 	zone *time.Location
 }
 
-func newRecordTable(w io.Writer, zone *time.Location) recordTable {
-	return recordTable{newTable(w, "TIME ("+zoneName(zone)+")", "TYPE", "ACTION", "ACTOR", "TARGET", "COURSE", "CLASS", "RESULT", "ID"), zone}
+func newRecordTable(o *output, zone *time.Location) recordTable {
+	return recordTable{newTable(o, "TIME ("+zoneName(zone)+")", "TYPE", "ACTION", "ACTOR", "TARGET", "COURSE", "CLASS", "RESULT", "ID"), zone}
 }
 
 func zoneName(zone *time.Location) string {
