@@ -25,7 +25,7 @@ type searchCmd struct {
 	Limit  int    `default:"50" env:"-" help:"At most so many actions."`
 	All    bool   `env:"-" help:"All of them, however many."`
 	Order  string `enum:"newest,oldest" default:"newest" env:"-" placeholder:"ORDER" help:"newest or oldest first. Default: newest."`
-	Format string `short:"f" env:"-" enum:"auto,table,ndjson,json,csv" default:"auto" help:"table, ndjson, json or csv. Default: a table on a terminal, else ndjson."`
+	Format string `short:"f" env:"-" enum:"auto,table,ndjson,json,csv" default:"auto" help:"table, ndjson, json or csv. Default: a table on a terminal, else ndjson. A narrow terminal leaves out a table's last columns."`
 	Output string `short:"o" placeholder:"FILE" env:"-" help:"Write to a file."`
 }
 

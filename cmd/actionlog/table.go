@@ -16,8 +16,8 @@ import (
 const (
 	// cellWidth is where a table cuts a cell, in columns of a terminal.
 	cellWidth = 44
-	// leastWidth is what a terminal that is too narrow leaves of a cell.
-	leastWidth = 8
+	// leastWidth is what a narrow terminal leaves of a cell.
+	leastWidth = 10
 	// between is the space between two columns.
 	between = "  "
 )
@@ -43,13 +43,26 @@ func (t *table) row(cells ...string) {
 }
 
 // Flush writes the rows, as wide as the widest of each column, or as the terminal
-// allows. The last column is never cut: one copies it.
+// allows: columns become narrower, but for the first and the last one, which is
+// copied; where that is not enough, the last ones are left out.
 func (t *table) Flush() error {
-	widths := t.widths()
+	widths, fits := t.widths()
+	for !fits && len(widths) > 2 {
+		for i, row := range t.rows {
+			t.rows[i] = row[:min(len(row), len(widths)-1)]
+		}
+		widths, fits = t.widths()
+	}
+	room := cellWidth // of the last column
+	if !fits {
+		room = max(leastWidth, t.width-widths[0]-len(between))
+	}
 	for _, row := range t.rows {
 		var b strings.Builder
 		for i, cell := range row {
-			if i < len(row)-1 {
+			if i == len(widths)-1 {
+				cell = cut(cell, room)
+			} else {
 				cell = cut(cell, widths[i])
 				cell += strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)) + between
 			}
@@ -64,8 +77,8 @@ func (t *table) Flush() error {
 }
 
 // widths are those of the columns; the widest give way where the terminal is
-// too narrow.
-func (t *table) widths() (widths []int) {
+// too narrow. It does not fit where that is not enough.
+func (t *table) widths() (widths []int, fits bool) {
 	total := 0
 	for _, row := range t.rows {
 		for i, cell := range row {
@@ -80,19 +93,19 @@ func (t *table) widths() (widths []int) {
 		}
 	}
 	total -= len(between)
-	for ; t.width > 0 && total > t.width && len(widths) > 1; total-- {
+	for ; t.width > 0 && total > t.width; total-- {
 		widest := 0
-		for i, w := range widths[:len(widths)-1] {
-			if w >= widths[widest] {
+		for i := 1; i < len(widths)-1; i++ {
+			if widest == 0 || widths[i] >= widths[widest] {
 				widest = i
 			}
 		}
-		if widths[widest] <= leastWidth {
-			break
+		if widest == 0 || widths[widest] <= leastWidth {
+			return widths, false
 		}
 		widths[widest]--
 	}
-	return widths
+	return widths, true
 }
 
 // clean replaces what could steer a terminal: an action's texts are foreign.
