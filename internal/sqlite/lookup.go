@@ -155,6 +155,8 @@ func namesExpression(c *sqlite.Conn, institution string, kind actionlog.Director
 	return group(all, " AND "), nil
 }
 
+// appendEntry reads an entry. "= +?" keeps SQLite from preparing the statement
+// anew for every value, which with an ORDER BY or a join costs more than the row.
 func appendEntry(c *sqlite.Conn, no int64, entries *[]actionlog.DirectoryEntry) error {
 	var e actionlog.DirectoryEntry
 	err := sqlitex.Execute(c, "SELECT key, id, external, staff, last FROM entry WHERE no = ?", &sqlitex.ExecOptions{
