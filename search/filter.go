@@ -41,7 +41,7 @@ type filter struct {
 	list  bool // values may be separated by commas
 	read  func(text string) (actionlog.Value, error)
 	// look reads a value that the directory resolves.
-	look func(r *reading, ctx context.Context, v named) ([]actionlog.Value, error)
+	look func(r *reading, ctx context.Context, v sought) ([]actionlog.Value, error)
 }
 
 // settings are parameters that belong to filters and are no clauses.
@@ -65,8 +65,8 @@ type filtered struct {
 // exact one, always, never.
 const nearAuto, nearInclude, nearExclude = "auto", "include", "exclude"
 
-// named is a value that the directory resolves.
-type named struct {
+// sought is a value that the directory resolves.
+type sought struct {
 	param, text string
 	not         bool // it is excluded
 	meant       bool // somebody or something is meant exactly
@@ -148,14 +148,14 @@ func (r *reading) clauses(ctx context.Context, name string, spec filter, texts [
 		}
 		var found []actionlog.Value
 		if spec.look != nil {
-			found, err = spec.look(r, ctx, named{param: name, text: text, not: into == &unwanted})
+			found, err = spec.look(r, ctx, sought{param: name, text: text, not: into == &unwanted})
 		} else {
 			var v actionlog.Value
 			v, err = spec.read(text)
 			found = []actionlog.Value{v}
 		}
 		if err != nil {
-			return nil, about(name, err)
+			return nil, named(name, err)
 		}
 		into.Values = append(into.Values, found...)
 	}
@@ -186,8 +186,8 @@ func split(texts []string, list bool) (values []string) {
 	return values
 }
 
-// about puts the parameter's name into an error about its value.
-func about(param string, err error) error {
+// named puts the parameter's name into an error about its value.
+func named(param string, err error) error {
 	if invalid, ok := err.(*actionlog.InvalidError); ok && invalid.Field == "" {
 		return actionlog.Invalidf(param, "%s", invalid.Reason)
 	}

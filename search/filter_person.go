@@ -74,7 +74,7 @@ func lookups(text string, kind actionlog.DirectoryKind) ([]lookup, error) {
 }
 
 // person reads a value of the filter user.
-func (r *reading) person(ctx context.Context, v named) ([]actionlog.Value, error) {
+func (r *reading) person(ctx context.Context, v sought) ([]actionlog.Value, error) {
 	var values []actionlog.Value
 	add := func(p actionlog.PersonMatch) { values = append(values, actionlog.Value{Person: p}) }
 	if slices.Equal(people.Words(v.text), people.Words(r.display)) {
@@ -88,15 +88,15 @@ func (r *reading) person(ctx context.Context, v named) ([]actionlog.Value, error
 	return values, err
 }
 
-func (r *reading) course(ctx context.Context, v named) ([]actionlog.Value, error) {
+func (r *reading) course(ctx context.Context, v sought) ([]actionlog.Value, error) {
 	return r.titled(ctx, v, actionlog.DirectoryCourses)
 }
 
-func (r *reading) class(ctx context.Context, v named) ([]actionlog.Value, error) {
+func (r *reading) class(ctx context.Context, v sought) ([]actionlog.Value, error) {
 	return r.titled(ctx, v, actionlog.DirectoryClasses)
 }
 
-func (r *reading) titled(ctx context.Context, v named, kind actionlog.DirectoryKind) (values []actionlog.Value, err error) {
+func (r *reading) titled(ctx context.Context, v sought, kind actionlog.DirectoryKind) (values []actionlog.Value, err error) {
 	err = r.meant(ctx, v, kind, func(key string, m actionlog.DirectoryMatch) {
 		values = append(values, actionlog.Value{Titled: actionlog.TitledMatch{Key: key, ID: m.ID, Words: m.Words}})
 	})
@@ -106,7 +106,7 @@ func (r *reading) titled(ctx context.Context, v named, kind actionlog.DirectoryK
 // meant yields who or what a value means: keys of the directory, and what is
 // looked for in the actions themselves, because the directory does not know it or
 // lists too many.
-func (r *reading) meant(ctx context.Context, v named, kind actionlog.DirectoryKind, yield func(key string, m actionlog.DirectoryMatch)) error {
+func (r *reading) meant(ctx context.Context, v sought, kind actionlog.DirectoryKind, yield func(key string, m actionlog.DirectoryMatch)) error {
 	all, err := lookups(v.text, kind)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (r *reading) meant(ctx context.Context, v named, kind actionlog.DirectoryKi
 }
 
 // keys asks the directory who or what is meant, and notes it for the answer.
-func (r *reading) keys(ctx context.Context, v named, kind actionlog.DirectoryKind, l lookup) (keys []string, more bool, err error) {
+func (r *reading) keys(ctx context.Context, v sought, kind actionlog.DirectoryKind, l lookup) (keys []string, more bool, err error) {
 	entries, more, err := r.directory.Lookup(ctx, r.institution, kind, l.match, maxListed)
 	if err != nil {
 		return nil, false, err
@@ -156,7 +156,7 @@ func (r *reading) keys(ctx context.Context, v named, kind actionlog.DirectoryKin
 
 // nearKeys finds those whose names are near, and returns whose actions are
 // searched; all are noted for the answer.
-func (r *reading) nearKeys(ctx context.Context, v named, kind actionlog.DirectoryKind, l lookup) (keys []string, err error) {
+func (r *reading) nearKeys(ctx context.Context, v sought, kind actionlog.DirectoryKind, l lookup) (keys []string, err error) {
 	found, more, err := people.Search(ctx, r.source(kind), v.text, maxListed)
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (r *reading) nearKeys(ctx context.Context, v named, kind actionlog.Director
 // it, or where nobody has exactly that name. What must not be is never widened
 // unasked: it would hide the actions of somebody else. The pages of a list decide
 // as the first one did.
-func (r *reading) widen(v named) bool {
+func (r *reading) widen(v sought) bool {
 	searched := r.near == nearInclude || !v.meant && !v.not
 	if len(r.decided) > 0 {
 		searched, r.decided = r.decided[0], r.decided[1:]
@@ -241,7 +241,7 @@ func (s source) Lookup(ctx context.Context, m actionlog.DirectoryMatch, limit in
 	return s.directory.Lookup(ctx, s.institution, s.kind, m, limit)
 }
 
-func (r *reading) describe(v named, kind actionlog.DirectoryKind, l lookup, e actionlog.DirectoryEntry, more bool) matched {
+func (r *reading) describe(v sought, kind actionlog.DirectoryKind, l lookup, e actionlog.DirectoryEntry, more bool) matched {
 	m := matched{Filter: v.param, Value: v.text, Match: "exact", Searched: true, MatchedOn: l.on, More: more}
 	if l.match.ID != "" && e.ID != l.match.ID {
 		m.MatchedOn = "external_id"

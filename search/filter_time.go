@@ -58,12 +58,12 @@ func (r *reading) bounds(f *filtered, span, from, to string) (err error) {
 	default:
 		if from != "" {
 			if f.query.From, err = instant(from, r.now, f.zone, false); err != nil {
-				return about("from", err)
+				return named("from", err)
 			}
 		}
 		if to != "" {
 			if f.query.To, err = instant(to, r.now, f.zone, true); err != nil {
-				return about("to", err)
+				return named("to", err)
 			}
 		}
 		if from == "" {

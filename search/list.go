@@ -48,7 +48,8 @@ type asked struct {
 }
 
 // ask reads the filters of a request; near is what it says of near names where the
-// caller does not, own are its other parameters. How far the stream is settled is asked before anything is searched.
+// caller does not, own are its other parameters. How far the stream is settled is
+// asked before anything is searched.
 func (s *server) ask(c *gin.Context, near string, own ...string) (*asked, error) {
 	a := &asked{institution: c.Param("institution"), start: s.Now()}
 	ctx := c.Request.Context()
@@ -74,10 +75,12 @@ func (s *server) ask(c *gin.Context, near string, own ...string) (*asked, error)
 	if a.at.Mark != "" {
 		a.query.From, a.query.To = a.at.From, a.at.To
 	} else if near != nearExclude { // an export does not tell
-		err = r.count(ctx)
+		if err = r.count(ctx); err != nil {
+			return nil, err
+		}
 	}
 	a.describe()
-	return a, err
+	return a, nil
 }
 
 func (s *server) cursorOf(a *asked) (cursor, error) {

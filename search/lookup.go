@@ -69,7 +69,7 @@ type found struct {
 func (s *server) lookUp(c *gin.Context, kind actionlog.DirectoryKind, text string, n int) (data []found, more bool, err error) {
 	all, err := lookups(text, kind)
 	if err != nil {
-		return nil, false, about("q", err)
+		return nil, false, named("q", err)
 	}
 	ctx := c.Request.Context()
 	r := reading{directory: s.Directory, institution: c.Param("institution"), staff: s.Staff, display: s.StaffDisplay}
@@ -115,7 +115,7 @@ func (r *reading) matches(ctx context.Context, kind actionlog.DirectoryKind, tex
 }
 
 func (r *reading) foundAs(kind actionlog.DirectoryKind, text string, l lookup, m people.Match) found {
-	about := r.describe(named{param: "q", text: text}, kind, l, m.Entry, false)
+	about := r.describe(sought{param: "q", text: text}, kind, l, m.Entry, false)
 	f := found{ID: about.ID, Name: about.Name, Title: about.Title, Email: about.Email, ExternalID: about.ExternalID, MatchedOn: about.MatchedOn, LastSeen: m.Entry.LastSeen}
 	switch {
 	case m.Exact:

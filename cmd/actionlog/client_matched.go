@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,35 +22,28 @@ type matched struct {
 const maxNamed = 5
 
 // sayNear says on standard error which names are near, and whether their actions
-// are in the answer.
+// are in the answer. The API lists those of a value one behind the other.
 func sayNear(out *console, all []matched) {
-	type about struct{ filter, value string }
-	near := map[about][]matched{}
-	var order []about
-	for _, m := range all {
-		if m.Match != "near" {
-			continue
+	near := slices.DeleteFunc(all, func(m matched) bool { return m.Match != "near" })
+	for len(near) > 0 {
+		of := near[0]
+		n := slices.IndexFunc(near, func(m matched) bool { return m.Filter != of.Filter || m.Value != of.Value })
+		if n < 0 {
+			n = len(near)
 		}
-		a := about{m.Filter, m.Value}
-		if near[a] == nil {
-			order = append(order, a)
-		}
-		near[a] = append(near[a], m)
-	}
-	for _, a := range order {
-		list := near[a]
 		var names []string
-		for _, m := range list[:min(len(list), maxNamed)] {
+		for _, m := range near[:min(n, maxNamed)] {
 			names = append(names, m.String())
 		}
-		if more := len(list) - len(names); more > 0 {
-			names = append(names, fmt.Sprintf("%d more", more))
+		if n > maxNamed {
+			names = append(names, fmt.Sprintf("%d more", n-maxNamed))
 		}
 		verdict := "near, searched"
-		if !list[0].Searched {
+		if !of.Searched {
 			verdict = "near, not searched without --near include"
 		}
-		out.say("%s %q: %s: %s", a.filter, a.value, verdict, strings.Join(names, ", "))
+		out.say("%s %q: %s: %s", of.Filter, of.Value, verdict, strings.Join(names, ", "))
+		near = near[n:]
 	}
 }
 

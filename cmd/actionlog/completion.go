@@ -56,10 +56,10 @@ var valuesOf = map[string][]string{
 }
 
 func completions(app *kong.Application) (list []completable) {
-	var walk func(n *kong.Node, path string, inherited []*kong.Flag)
-	walk = func(n *kong.Node, path string, inherited []*kong.Flag) {
+	var walk func(n *kong.Node, inherited []*kong.Flag)
+	walk = func(n *kong.Node, inherited []*kong.Flag) {
 		flags := append(slices.Clone(inherited), n.Flags...)
-		c := completable{path: path}
+		c := completable{path: commandPath(n)}
 		for _, f := range flags {
 			if f.Hidden {
 				continue
@@ -72,7 +72,7 @@ func completions(app *kong.Application) (list []completable) {
 		}
 		for _, child := range n.Children {
 			c.commands = append(c.commands, word{text: child.Name, help: child.Help})
-			walk(child, strings.TrimSpace(path+" "+child.Name), flags)
+			walk(child, flags)
 		}
 		if p := n.Positional; len(p) > 0 && p[0].Enum != "" {
 			for v := range strings.SplitSeq(p[0].Enum, ",") {
@@ -81,7 +81,7 @@ func completions(app *kong.Application) (list []completable) {
 		}
 		list = append(list, c)
 	}
-	walk(app.Node, "", nil)
+	walk(app.Node, nil)
 	return list
 }
 
@@ -97,12 +97,12 @@ func writeBash(b *strings.Builder, commands []completable) {
 	b.WriteString("_actionlog() {\n  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path= w\n" +
 		"  for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n    case \"$path $w\" in\n")
 	for _, c := range commands {
+		typed := c.path
+		if !strings.Contains(typed, " ") {
+			typed = " " + typed // behind the empty path
+		}
 		if c.path != "" {
-			head, tail := "", c.path
-			if i := strings.LastIndexByte(c.path, ' '); i >= 0 {
-				head, tail = c.path[:i], c.path[i+1:]
-			}
-			fmt.Fprintf(b, "      %q) path=%q ;;\n", head+" "+tail, c.path)
+			fmt.Fprintf(b, "      %q) path=%q ;;\n", typed, c.path)
 		}
 	}
 	b.WriteString("    esac\n  done\n  [ \"$prev\" = \"=\" ] && prev=${COMP_WORDS[COMP_CWORD-2]}\n  [ \"$cur\" = \"=\" ] && { prev=${COMP_WORDS[COMP_CWORD-1]}; cur=; }\n  case \"$path $prev\" in\n")

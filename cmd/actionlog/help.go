@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
 
 // examples are shown by --help, and parsed by a test.
 var examples = map[string][]string{
@@ -30,28 +34,18 @@ var examples = map[string][]string{
 	"version":      {"actionlog version"},
 }
 
-func exampleText(command string) string {
-	return "Examples:\n\n  " + strings.Join(examples[command], "\n\n  ")
+// addExamples puts the examples behind what --help says of each command.
+func addExamples(app *kong.Application) {
+	for _, command := range app.Leaves(false) {
+		command.Detail = "Examples:\n\n  " + strings.Join(examples[commandPath(command)], "\n\n  ")
+	}
 }
 
-// Help implements kong.HelpProvider; so do those below.
-func (*serveCmd) Help() string { return exampleText("serve") }
-
-func (*publishCmd) Help() string     { return exampleText("publish") }
-func (*searchCmd) Help() string      { return exampleText("search") }
-func (*exportCmd) Help() string      { return exampleText("export") }
-func (*getCmd) Help() string         { return exampleText("get") }
-func (*peopleCmd) Help() string      { return exampleText("people") }
-func (*coursesCmd) Help() string     { return exampleText("courses") }
-func (*classesCmd) Help() string     { return exampleText("classes") }
-func (*deadListCmd) Help() string    { return exampleText("dead list") }
-func (*deadShowCmd) Help() string    { return exampleText("dead show") }
-func (*deadReplayCmd) Help() string  { return exampleText("dead replay") }
-func (*deadDropCmd) Help() string    { return exampleText("dead drop") }
-func (*tokenCreateCmd) Help() string { return exampleText("token create") }
-func (*tokenListCmd) Help() string   { return exampleText("token list") }
-func (*tokenRevokeCmd) Help() string { return exampleText("token revoke") }
-func (*generateCmd) Help() string    { return exampleText("generate") }
-func (*checkCmd) Help() string       { return exampleText("check") }
-func (*completionCmd) Help() string  { return exampleText("completion") }
-func (*versionCmd) Help() string     { return exampleText("version") }
+// commandPath is what one types for a command behind the program's name, as
+// "dead list"; "" of the program.
+func commandPath(n *kong.Node) (path string) {
+	for ; n.Type == kong.CommandNode; n = n.Parent {
+		path = strings.TrimSpace(n.Name + " " + path)
+	}
+	return path
+}

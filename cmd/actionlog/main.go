@@ -97,7 +97,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 func newParser(cli *commands, out *console, more ...kong.Option) (*kong.Kong, error) {
-	return kong.New(cli, append(more,
+	parser, err := kong.New(cli, append(more,
 		kong.Name("actionlog"),
 		kong.Description("The action log: who did what, to whom, and when.\n\nEvery option can also be set by the environment variable named beside it, and, but for filters, in the file given by --config."),
 		kong.Writers(out.out, out.err),
@@ -108,6 +108,10 @@ func newParser(cli *commands, out *console, more ...kong.Option) (*kong.Kong, er
 		kong.Vars{"maxLine": strconv.Itoa(defaultMaxLine)},
 		kong.Bind(&cli.settings, out),
 	)...)
+	if err == nil {
+		addExamples(parser.Model)
+	}
+	return parser, err
 }
 
 // exit carries kong's wish to end (after --help) up to run.

@@ -14,7 +14,7 @@ import (
 	"actionlog/internal/people"
 )
 
-// named is a person of a file of names, or who is meant by a misspelt name.
+// namedPerson is a person of a file of names, or who is meant by a misspelt name.
 type namedPerson struct {
 	ID, Name, Email       string
 	Query, Expected, Kind string

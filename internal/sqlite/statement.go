@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 // prepare returns a statement of a connection, prepared before or now, with its
@@ -59,20 +60,10 @@ func step(stmt *sqlite.Stmt) error {
 }
 
 // number returns the one number that a query yields.
-func number(c *sqlite.Conn, sql string, args ...any) (n int64, err error) {
+func number(c *sqlite.Conn, sql string, args ...any) (int64, error) {
 	stmt, err := prepare(c, sql, args...)
 	if err != nil {
 		return 0, err
 	}
-	found, err := stmt.Step()
-	if found {
-		n = stmt.ColumnInt64(0)
-	}
-	if e := stmt.Reset(); err == nil {
-		err = e
-	}
-	if err == nil && !found {
-		err = fmt.Errorf("sqlite: no row: %s", sql)
-	}
-	return n, err
+	return sqlitex.ResultInt64(stmt)
 }
