@@ -79,6 +79,7 @@ type reading struct {
 	staff       actionlog.StaffView
 	display     string // name of the platform's staff
 	now         time.Time
+	later       bool   // a later page of a list: nobody is offered any more
 	near        string // nearAuto, nearInclude, nearExclude
 	decided     []bool // for which values near names are searched, as an earlier page decided
 	widened     []bool // for which values they are

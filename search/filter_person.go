@@ -155,13 +155,17 @@ func (r *reading) keys(ctx context.Context, v sought, kind actionlog.DirectoryKi
 }
 
 // nearKeys finds those whose names are near, and returns whose actions are
-// searched; all are noted for the answer.
+// searched; all are noted for the answer, those who are only offered on the first
+// page.
 func (r *reading) nearKeys(ctx context.Context, v sought, kind actionlog.DirectoryKind, l lookup) (keys []string, err error) {
+	searched := r.widen(v)
+	if r.later && !searched {
+		return nil, nil
+	}
 	found, more, err := people.Search(ctx, r.source(kind), v.text, maxListed)
 	if err != nil {
 		return nil, err
 	}
-	searched := r.widen(v)
 	for _, m := range found {
 		if m.Exact || !m.Near || m.Entry.Staff && r.staff == actionlog.StaffHidden {
 			continue

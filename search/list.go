@@ -67,7 +67,7 @@ func (s *server) ask(c *gin.Context, near string, own ...string) (*asked, error)
 		if a.at, err = s.cursorOf(a); err != nil {
 			return nil, err
 		}
-		r.decided = a.at.Near
+		r.decided, r.later = a.at.Near, a.at.Mark != ""
 	}
 	if a.filtered, err = r.read(ctx, a.values, own...); err != nil {
 		return nil, err

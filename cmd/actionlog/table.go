@@ -18,19 +18,24 @@ const (
 	cellWidth = 44
 	// leastWidth is what a narrow terminal leaves of a cell.
 	leastWidth = 10
+	// maxRows is how many rows a table holds; they are aligned with each other.
+	maxRows = 1000
 	// between is the space between two columns.
 	between = "  "
 )
 
-// table writes aligned columns for people. It holds its rows until Flush.
+// table writes aligned columns for people. It holds rows until Flush, or until they
+// are maxRows.
 type table struct {
-	w     io.Writer
-	width int // of the terminal; 0: any
-	rows  [][]string
+	w       io.Writer
+	width   int // of the terminal; 0: any
+	columns int // that have room; what was left out once stays out
+	rows    [][]string
+	err     error // of writing, for the next Flush
 }
 
 func newTable(o *output, columns ...string) *table {
-	t := &table{w: o, width: o.width}
+	t := &table{w: o, width: o.width, columns: len(columns)}
 	t.row(columns...)
 	return t
 }
@@ -39,17 +44,23 @@ func (t *table) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = cut(clean(c), cellWidth)
 	}
-	t.rows = append(t.rows, cells)
+	if t.rows = append(t.rows, cells[:min(len(cells), t.columns)]); len(t.rows) >= maxRows {
+		t.err = t.Flush()
+	}
 }
 
 // Flush writes the rows, as wide as the widest of each column, or as the terminal
 // allows: columns become narrower, but for the first and the last one, which is
 // copied; where that is not enough, the last ones are left out.
 func (t *table) Flush() error {
+	if t.err != nil || len(t.rows) == 0 {
+		return t.err
+	}
 	widths, fits := t.widths()
 	for !fits && len(widths) > 2 {
+		t.columns = len(widths) - 1
 		for i, row := range t.rows {
-			t.rows[i] = row[:min(len(row), len(widths)-1)]
+			t.rows[i] = row[:min(len(row), t.columns)]
 		}
 		widths, fits = t.widths()
 	}

@@ -56,3 +56,27 @@ func TestNarrowTerminal(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// A table holds no more than maxRows rows, and columns that its first page left
+// out do not come back in a later one.
+func TestLongTable(t *testing.T) {
+	var b bytes.Buffer
+	o := &output{Writer: bufio.NewWriter(&b), width: 60}
+	table := newTable(o, "TIME", "ACTOR", "COURSE", "ID")
+	table.row("2026-11-24 15:04:51", "Melody Wang", "Introduction to Creative Writing", "01a20e16-9928-7010-9cde-dc7da18fef5a")
+	for range 2 * maxRows {
+		table.row("t", "a", "c", "short")
+		if len(table.rows) >= maxRows {
+			t.Fatalf("%d rows are held", len(table.rows))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.commit(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), "\n"); n != 2*maxRows+2 || strings.Contains(b.String(), "short") || !strings.HasSuffix(b.String(), "t  a\n") {
+		t.Errorf("%d lines, the first of %q, the last %q", n, b.String()[:200], b.String()[b.Len()-20:])
+	}
+}
