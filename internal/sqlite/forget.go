@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"actionlog"
 
@@ -28,31 +27,55 @@ func (d *directory) drop(_ context.Context, day actionlog.Day) (err error) {
 }
 
 func (d *directory) forget(day actionlog.Day) error {
-	err := d.execute(day,
+	err := d.execute(
 		"CREATE TEMP TABLE IF NOT EXISTS gone (no INTEGER PRIMARY KEY)",
-		"DELETE FROM gone",
-		"INSERT INTO gone SELECT entry FROM seen WHERE day = ?1 AND NOT EXISTS (SELECT 1 FROM seen o WHERE o.entry = seen.entry AND o.day <> ?1)",
-		"DELETE FROM seen WHERE day = ?1")
+		"DELETE FROM gone")
+	if err == nil {
+		err = d.forgetDay(day)
+	}
 	if err == nil {
 		err = d.forgetNames()
 	}
 	if err != nil {
 		return err
 	}
-	return d.execute(day,
+	return d.execute(
 		"DELETE FROM spelling WHERE entry IN (SELECT no FROM gone)",
 		"DELETE FROM email WHERE entry IN (SELECT no FROM gone)",
+		"DELETE FROM recent WHERE entry IN (SELECT no FROM gone)",
 		"DELETE FROM entry WHERE no IN (SELECT no FROM gone)")
 }
 
-// execute runs statements in which ?1 is the day.
-func (d *directory) execute(day actionlog.Day, statements ...string) error {
-	for _, sql := range statements {
-		var args []any
-		if strings.Contains(sql, "?1") {
-			args = []any{day.Start().Unix() / 86400}
+// forgetDay takes a day from all sets of days; whose becomes empty is gone.
+func (d *directory) forgetDay(day actionlog.Day) error {
+	all, err := prepare(d.conn, "SELECT entry, days FROM recent")
+	if err != nil {
+		return err
+	}
+	defer all.Reset()
+	for {
+		found, err := all.Step()
+		if err != nil || !found {
+			return err
 		}
-		if err := sqlitex.Execute(d.conn, sql, &sqlitex.ExecOptions{Args: args}); err != nil {
+		no, days := all.ColumnInt64(0), daySet(columnBytes(all, 1))
+		if !days.has(day) {
+			continue
+		}
+		if days = days.without(day); days == nil {
+			err = run(d.conn, "INSERT INTO gone VALUES (?)", no)
+		} else {
+			err = run(d.conn, "UPDATE recent SET days = ? WHERE entry = ?", []byte(days), no)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (d *directory) execute(statements ...string) error {
+	for _, sql := range statements {
+		if err := sqlitex.Execute(d.conn, sql, nil); err != nil {
 			return err
 		}
 	}

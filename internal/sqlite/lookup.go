@@ -159,7 +159,7 @@ func namesExpression(c *sqlite.Conn, institution string, kind actionlog.Director
 // anew for every value, which with an ORDER BY or a join costs more than the row.
 func appendEntry(c *sqlite.Conn, no int64, entries *[]actionlog.DirectoryEntry) error {
 	var e actionlog.DirectoryEntry
-	err := sqlitex.Execute(c, "SELECT key, id, external, staff, last FROM entry WHERE no = ?", &sqlitex.ExecOptions{
+	err := sqlitex.Execute(c, "SELECT e.key, e.id, e.external, e.staff, r.last FROM entry e JOIN recent r ON r.entry = e.no WHERE e.no = +?", &sqlitex.ExecOptions{
 		Args: []any{no},
 		ResultFunc: func(stmt *sqlite.Stmt) error {
 			e = actionlog.DirectoryEntry{Key: stmt.ColumnText(0), ID: stmt.ColumnText(1), ExternalID: stmt.ColumnText(2),
@@ -170,7 +170,7 @@ func appendEntry(c *sqlite.Conn, no int64, entries *[]actionlog.DirectoryEntry) 
 		e.Names, err = texts(c, "SELECT text FROM spelling WHERE entry = +? ORDER BY at DESC, text", no)
 	}
 	if err == nil {
-		e.Emails, err = texts(c, "SELECT text FROM email WHERE entry = +? ORDER BY at DESC, text", no)
+		e.Emails, err = texts(c, "SELECT text FROM email WHERE entry = +? ORDER BY at DESC, address", no)
 	}
 	*entries = append(*entries, e)
 	return err

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"sync"
-	"time"
 
 	"actionlog"
 
@@ -18,11 +17,12 @@ func (s *Store) Actions(ctx context.Context, institution string, kind actionlog.
 	onDay := map[actionlog.Day][]int{}
 	err := s.ask(ctx, institution, func(c *sqlite.Conn) error {
 		for i, key := range keys {
-			err := sqlitex.Execute(c, "SELECT day FROM seen WHERE entry = (SELECT no FROM entry WHERE institution = ? AND kind = ? AND key = ?)", &sqlitex.ExecOptions{
+			err := sqlitex.Execute(c, "SELECT r.days FROM entry e JOIN recent r ON r.entry = e.no WHERE e.institution = +? AND e.kind = +? AND e.key = +?", &sqlitex.ExecOptions{
 				Args: []any{institution, string(kind), key},
 				ResultFunc: func(stmt *sqlite.Stmt) error {
-					d := actionlog.DayOf(time.Unix(stmt.ColumnInt64(0)*86400, 0))
-					onDay[d] = append(onDay[d], i)
+					for d := range daySet(columnBytes(stmt, 0)).all() {
+						onDay[d] = append(onDay[d], i)
+					}
 					return nil
 				}})
 			if err != nil {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -37,48 +38,43 @@ func nearKey(institution string, kind actionlog.DirectoryKind, key string) int64
 	return int64(binary.BigEndian.Uint64(sum[:]))
 }
 
-// spelling enters a spelling of a name, or when it was true.
-func (d *directory) spelling(entry int64, n naming) error {
-	err := run(d.conn, "UPDATE spelling SET at = max(at, ?) WHERE entry = ? AND text = ?", n.at, entry, n.name)
-	if err != nil || d.conn.Changes() > 0 {
-		return err
-	}
-	if err := run(d.conn, "INSERT INTO spelling(entry, text, at) VALUES (?, ?, ?)", entry, n.name, n.at); err != nil {
-		return err
-	}
-	no := d.conn.LastInsertRowID()
-	own := people.Words(n.name)
+// enterName makes a new spelling findable by its words.
+func (d *directory) enterName(k entryKey, spelling int64, name string) error {
+	own := people.Words(name)
 	var text []byte
-	for _, w := range people.IndexWords(n.name) {
+	for _, w := range people.IndexWords(name) {
 		mark := markIndex
 		if slices.Contains(own, w) {
 			mark = markWord
 		}
-		number, err := d.useWord(n.entryKey, w, mark)
+		number, err := d.useWord(k, w, mark)
 		if err != nil {
 			return err
 		}
 		text = append(append(text, nameWord(mark, number)...), ' ')
 	}
 	d.unmerged++
-	return run(d.conn, "INSERT INTO names(rowid, t) VALUES (?, ?)", no, string(text))
+	return run(d.conn, "INSERT INTO names(rowid, t) VALUES (?, ?)", spelling, string(text))
 }
 
 // useWord returns a word's number, and enters the word where it is new.
 func (d *directory) useWord(k entryKey, text string, m mark) (int64, error) {
-	stmt, err := prepare(d.conn, "INSERT INTO word(institution, kind, text, uses, marks) VALUES (?, ?, ?, 1, ?) ON CONFLICT DO UPDATE SET uses = uses + 1, marks = marks | excluded.marks RETURNING no, uses",
-		k.institution, string(k.kind), text, int(m))
+	stmt, err := prepare(d.conn, "SELECT no FROM word WHERE institution = +? AND kind = +? AND text = +?", k.institution, string(k.kind), text)
 	if err != nil {
 		return 0, err
 	}
-	defer stmt.Reset()
-	if _, err := stmt.Step(); err != nil {
+	found, err := stmt.Step()
+	no := stmt.ColumnInt64(0)
+	if e := stmt.Reset(); err != nil || e != nil {
+		return 0, cmp.Or(err, e)
+	}
+	if found {
+		return no, run(d.conn, "UPDATE word SET uses = uses + 1, marks = marks | ? WHERE no = ?", int(m), no)
+	}
+	if err := run(d.conn, "INSERT INTO word(institution, kind, text, uses, marks) VALUES (?, ?, ?, 1, ?)", k.institution, string(k.kind), text, int(m)); err != nil {
 		return 0, err
 	}
-	no, uses := stmt.ColumnInt64(0), stmt.ColumnInt64(1)
-	if _, err := stmt.Step(); err != nil || uses > 1 {
-		return no, err
-	}
+	no = d.conn.LastInsertRowID()
 	for _, key := range people.Neighbours(text) {
 		if err := run(d.conn, "INSERT INTO near VALUES (?, ?) ON CONFLICT DO NOTHING", nearKey(k.institution, k.kind, key), no); err != nil {
 			return 0, err
@@ -87,7 +83,7 @@ func (d *directory) useWord(k entryKey, text string, m mark) (int64, error) {
 	return no, nil
 }
 
-// forgetNames takes back what spelling did, for the entries of the table gone.
+// forgetNames takes back what enterName did, for the entries of the table gone.
 // Their rows of the table spelling stay.
 func (d *directory) forgetNames() error {
 	return sqlitex.Execute(d.conn, "SELECT s.no, s.text, e.institution, e.kind FROM gone g JOIN spelling s ON s.entry = g.no JOIN entry e ON e.no = g.no", &sqlitex.ExecOptions{

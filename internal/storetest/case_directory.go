@@ -16,6 +16,7 @@ func directoryCases() []testCase {
 		{"directory of courses", "Directory knows every course and class that the kept actions name.", testDirectoryTitled},
 		{"directory lookups", "DirectoryMatch: key; ID or external ID byte for byte; an e-mail address it ever had, its beginning or domain; words of one spelling.", testLookups},
 		{"directory spellings", "Names and Emails are all spellings seen, newest first; LastSeen is when the newest action that names the entry occurred.", testSpellings},
+		{"directory spellings at random", "Whatever the order in which they come: spellings and addresses newest first, the newest external ID, the newest time.", testSpellingsAtRandom},
 		{"directory order", "At most limit entries, those seen last first, and whether there are more.", testLookupOrder},
 		{"directory groups", "Groups: one spelling of its name has, as people.IndexWords cuts it, at least one word of every group.", testLookupGroups},
 		{"directory vocabulary", "Vocabulary returns the distinct words of names that have one of the keys, at most limit, and whether there are more.", testVocabulary},
