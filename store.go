@@ -158,10 +158,16 @@ type Directory interface {
 	// people.Neighbours makes them), at most limit, in no order, and whether
 	// there are more.
 	Vocabulary(ctx context.Context, institution string, kind DirectoryKind, keys []string, limit int) (words []DirectoryWord, more bool, err error)
-	// Actions counts, for each of the entries' keys, the kept actions that name
+	// Mentions counts, for each of the entries' keys, the kept actions that name
 	// the entry: for a person as actor, as target or as on whose behalf; an
 	// action counts once. A key that is not there has none.
-	Actions(ctx context.Context, institution string, kind DirectoryKind, keys []string) ([]int64, error)
+	Mentions(ctx context.Context, institution string, kind DirectoryKind, keys []string) ([]Mentions, error)
+}
+
+// Mentions are the actions that name an entry.
+type Mentions struct {
+	Actions int64
+	Last    time.Time // OccurredAt of the newest; zero where there is none
 }
 
 // DirectoryKind says which directory is meant.
@@ -204,8 +210,10 @@ type DirectoryEntry struct {
 	// Names (titles) and Emails are all spellings seen, newest first.
 	Names, Emails []string
 	// Staff: a member of the platform's own staff.
-	Staff    bool
-	LastSeen time.Time // OccurredAt of the newest action that names it
+	Staff bool
+	// LastSeen is about when it was last named, and not later than it was: the
+	// order of lookups. Mentions.Last is exact.
+	LastSeen time.Time
 }
 
 // Keeper looks after days.

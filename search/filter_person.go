@@ -213,12 +213,12 @@ func (r *reading) count(ctx context.Context) error {
 		if len(keys) == 0 {
 			continue
 		}
-		counts, err := r.directory.Actions(ctx, r.institution, kind, keys)
+		mentions, err := r.directory.Mentions(ctx, r.institution, kind, keys)
 		if err != nil {
 			return err
 		}
 		for i, m := range of {
-			m.Actions = &counts[i]
+			m.Actions = &mentions[i].Actions
 		}
 	}
 	return nil

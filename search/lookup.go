@@ -92,12 +92,12 @@ func (s *server) lookUp(c *gin.Context, kind actionlog.DirectoryKind, text strin
 			data, keys = append(data, r.foundAs(kind, text, l, m)), append(keys, m.Entry.Key)
 		}
 	}
-	counts, err := s.Directory.Actions(ctx, r.institution, kind, keys)
+	mentions, err := s.Directory.Mentions(ctx, r.institution, kind, keys)
 	if err != nil {
 		return nil, false, err
 	}
 	for i := range data {
-		data[i].Actions = counts[i]
+		data[i].Actions, data[i].LastSeen = mentions[i].Actions, mentions[i].Last
 	}
 	return data, more, nil
 }
@@ -116,7 +116,7 @@ func (r *reading) matches(ctx context.Context, kind actionlog.DirectoryKind, tex
 
 func (r *reading) foundAs(kind actionlog.DirectoryKind, text string, l lookup, m people.Match) found {
 	about := r.describe(sought{param: "q", text: text}, kind, l, m.Entry, false)
-	f := found{ID: about.ID, Name: about.Name, Title: about.Title, Email: about.Email, ExternalID: about.ExternalID, MatchedOn: about.MatchedOn, LastSeen: m.Entry.LastSeen}
+	f := found{ID: about.ID, Name: about.Name, Title: about.Title, Email: about.Email, ExternalID: about.ExternalID, MatchedOn: about.MatchedOn}
 	switch {
 	case m.Exact:
 		f.Match = "exact"

@@ -77,6 +77,14 @@ func (s daySet) without(d actionlog.Day) daySet {
 	return append(head, s[start:end]...)
 }
 
+// last is the newest day; zero of the empty set.
+func (s daySet) last() (newest actionlog.Day) {
+	for d := range s.all() {
+		newest = d
+	}
+	return newest
+}
+
 // all yields the days, oldest first.
 func (s daySet) all() iter.Seq[actionlog.Day] {
 	return func(yield func(actionlog.Day) bool) {

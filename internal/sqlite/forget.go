@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"actionlog"
 
@@ -48,7 +49,7 @@ func (d *directory) forget(day actionlog.Day) error {
 
 // forgetDay takes a day from all sets of days; whose becomes empty is gone.
 func (d *directory) forgetDay(day actionlog.Day) error {
-	all, err := prepare(d.conn, "SELECT entry, days FROM recent")
+	all, err := prepare(d.conn, "SELECT entry, days, last FROM recent")
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,11 @@ func (d *directory) forgetDay(day actionlog.Day) error {
 		if days = days.without(day); days == nil {
 			err = run(d.conn, "INSERT INTO gone VALUES (?)", no)
 		} else {
-			err = run(d.conn, "UPDATE recent SET days = ? WHERE entry = ?", []byte(days), no)
+			last := all.ColumnInt64(2)
+			if newest := days.last(); newest.Before(actionlog.DayOf(time.UnixMilli(last))) {
+				last = newest.Start().UnixMilli() // at least then
+			}
+			err = run(d.conn, "UPDATE recent SET days = ?, last = ? WHERE entry = ?", []byte(days), last, no)
 		}
 		if err != nil {
 			return err

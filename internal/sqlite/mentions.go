@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"sync"
+	"time"
 
 	"actionlog"
 
@@ -10,10 +11,58 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// Actions implements actionlog.Directory. The directory knows on which days an
+// Mentions implements actionlog.Directory. The directory knows on which days an
 // entry is named; only these are asked.
-func (s *Store) Actions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]int64, error) {
-	counts := make([]int64, len(keys))
+func (s *Store) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]actionlog.Mentions, error) {
+	mentions := make([]actionlog.Mentions, len(keys))
+	onDay, err := s.daysOf(ctx, institution, kind, keys)
+	if err != nil {
+		return nil, err
+	}
+	var days []*day
+	for d := range onDay {
+		found, _, err := s.within(&actionlog.Query{Institution: institution, From: d.Start(), To: d.End()})
+		if err != nil {
+			return nil, err
+		}
+		days = append(days, found...)
+	}
+	var mu sync.Mutex // of mentions
+	begin := func(d *day) func(context.Context) (bool, error) {
+		return func(ctx context.Context) (bool, error) {
+			return true, s.read(ctx, d, func(c *sqlite.Conn) error {
+				for _, i := range onDay[d.date] {
+					m, ok, err := matchOf(c, mentionsOf(institution, kind, keys[i]), d.date)
+					if err != nil || !ok {
+						return err
+					}
+					n, newest, err := countAndLast(c, m)
+					if err != nil {
+						return err
+					}
+					if n == 0 {
+						continue
+					}
+					last := d.date.Start().Add(time.Duration(newest>>tieBits) * time.Millisecond)
+					mu.Lock()
+					mentions[i].Actions += n
+					if last.After(mentions[i].Last) {
+						mentions[i].Last = last
+					}
+					mu.Unlock()
+				}
+				return nil
+			})
+		}
+	}
+	if err := inOrder(ctx, days, lookahead, begin, func(goOn bool) bool { return goOn }); err != nil {
+		return nil, err
+	}
+	return mentions, nil
+}
+
+// daysOf returns, for each day that names an entry, which of the keys.
+func (s *Store) daysOf(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) (map[actionlog.Day][]int, error) {
 	onDay := map[actionlog.Day][]int{}
 	err := s.ask(ctx, institution, func(c *sqlite.Conn) error {
 		for i, key := range keys {
@@ -31,42 +80,7 @@ func (s *Store) Actions(ctx context.Context, institution string, kind actionlog.
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	var days []*day
-	for d := range onDay {
-		found, _, err := s.within(&actionlog.Query{Institution: institution, From: d.Start(), To: d.End()})
-		if err != nil {
-			return nil, err
-		}
-		days = append(days, found...)
-	}
-	var mu sync.Mutex // of counts
-	begin := func(d *day) func(context.Context) (bool, error) {
-		return func(ctx context.Context) (bool, error) {
-			return true, s.read(ctx, d, func(c *sqlite.Conn) error {
-				for _, i := range onDay[d.date] {
-					m, ok, err := matchOf(c, mentionsOf(institution, kind, keys[i]), d.date)
-					if err != nil || !ok {
-						return err
-					}
-					n, err := countRows(c, m, -1)
-					if err != nil {
-						return err
-					}
-					mu.Lock()
-					counts[i] += n
-					mu.Unlock()
-				}
-				return nil
-			})
-		}
-	}
-	if err := inOrder(ctx, days, lookahead, begin, func(goOn bool) bool { return goOn }); err != nil {
-		return nil, err
-	}
-	return counts, nil
+	return onDay, err
 }
 
 // mentionsOf finds all actions that name an entry.
@@ -79,4 +93,15 @@ func mentionsOf(institution string, kind actionlog.DirectoryKind, key string) *a
 		c = actionlog.Clause{Field: actionlog.FieldClass, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
 	}
 	return &actionlog.Query{Institution: institution, Clauses: []actionlog.Clause{c}, Staff: actionlog.StaffShown}
+}
+
+// countAndLast counts the rows of a match, and returns the last.
+func countAndLast(c *sqlite.Conn, m match) (n, last int64, err error) {
+	err = sqlitex.Execute(c, "SELECT count(*), coalesce(max(rowid), 0) FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?", &sqlitex.ExecOptions{
+		Args: []any{m.expression, m.low, m.high},
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			n, last = stmt.ColumnInt64(0), stmt.ColumnInt64(1)
+			return nil
+		}})
+	return n, last, err
 }

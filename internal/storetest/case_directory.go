@@ -15,12 +15,12 @@ func directoryCases() []testCase {
 		{"directory of people", "Directory knows every person that the kept actions name: actors, those for whom they acted, and targets that are people.", testDirectoryPeople},
 		{"directory of courses", "Directory knows every course and class that the kept actions name.", testDirectoryTitled},
 		{"directory lookups", "DirectoryMatch: key; ID or external ID byte for byte; an e-mail address it ever had, its beginning or domain; words of one spelling.", testLookups},
-		{"directory spellings", "Names and Emails are all spellings seen, newest first; LastSeen is when the newest action that names the entry occurred.", testSpellings},
+		{"directory spellings", "Names and Emails are all spellings seen, newest first; LastSeen is not later than the newest action that names the entry.", testSpellings},
 		{"directory spellings at random", "Whatever the order in which they come: spellings and addresses newest first, the newest external ID, the newest time.", testSpellingsAtRandom},
 		{"directory order", "At most limit entries, those seen last first, and whether there are more.", testLookupOrder},
 		{"directory groups", "Groups: one spelling of its name has, as people.IndexWords cuts it, at least one word of every group.", testLookupGroups},
 		{"directory vocabulary", "Vocabulary returns the distinct words of names that have one of the keys, at most limit, and whether there are more.", testVocabulary},
-		{"directory actions", "Actions counts the kept actions that name the entry; an action counts once, a key that is not there has none.", testDirectoryActions},
+		{"directory mentions", "Mentions counts the kept actions that name the entry; an action counts once, a key that is not there has none.", testMentions},
 		{"directory of staff", "Staff: a member of the platform's own staff.", testDirectoryStaff},
 		{"directory and days", "Entries leave with the last day that names them.", testDirectoryDrop},
 	}
@@ -51,6 +51,11 @@ func (c *check) entry(kind actionlog.DirectoryKind, want actionlog.DirectoryEntr
 		c.Errorf("Lookup of %q: %d entries, %v", want.Key, len(got), err)
 		return
 	}
+	mentions, err := c.store.Mentions(context.Background(), home, kind, []string{want.Key})
+	if err != nil || len(mentions) != 1 || !mentions[0].Last.Equal(want.LastSeen) || got[0].LastSeen.After(want.LastSeen) {
+		c.Errorf("Mentions of %q: %v, %v; its LastSeen is %s; want %s", want.Key, mentions, err, got[0].LastSeen, want.LastSeen)
+	}
+	got[0].LastSeen = want.LastSeen
 	if d := diffEntry(want, got[0]); d != "" {
 		c.Errorf("entry %q (-want +got):\n%s", want.Key, d)
 	}
@@ -255,7 +260,8 @@ func testVocabulary(c *check) {
 	}
 }
 
-func testDirectoryActions(c *check) {
+func testMentions(c *check) {
+	named := func(n int64, at time.Time) actionlog.Mentions { return actionlog.Mentions{Actions: n, Last: at} }
 	both := `"actor":{"kind":"user","id":"U1","name":"Ann"}`
 	c.write(
 		action("a", noon, both, `"targets":[{"id":"U1"},{"id":"U2","name":"Bob"}]`, `"course":{"id":"C1","title":"Arts"}`),
@@ -265,16 +271,16 @@ func testDirectoryActions(c *check) {
 	for _, test := range []struct {
 		kind actionlog.DirectoryKind
 		keys []string
-		want []int64
+		want []actionlog.Mentions
 	}{
-		{actionlog.DirectoryPeople, []string{"id:U1", "id:nobody", "id:U2", "id:U1"}, []int64{2, 0, 3, 2}},
-		{actionlog.DirectoryCourses, []string{"id:C1", "id:U1"}, []int64{2, 0}},
-		{actionlog.DirectoryClasses, []string{"id:K1"}, []int64{1}},
-		{actionlog.DirectoryPeople, nil, []int64{}},
+		{actionlog.DirectoryPeople, []string{"id:U1", "id:nobody", "id:U2", "id:U1"}, []actionlog.Mentions{named(2, noon), {}, named(3, noon), named(2, noon)}},
+		{actionlog.DirectoryCourses, []string{"id:C1", "id:U1"}, []actionlog.Mentions{named(2, noon), {}}},
+		{actionlog.DirectoryClasses, []string{"id:K1"}, []actionlog.Mentions{named(1, noon.AddDate(0, 0, -3))}},
+		{actionlog.DirectoryPeople, nil, []actionlog.Mentions{}},
 	} {
-		got, err := c.store.Actions(context.Background(), home, test.kind, test.keys)
+		got, err := c.store.Mentions(context.Background(), home, test.kind, test.keys)
 		if err != nil || !slices.Equal(got, test.want) {
-			c.Errorf("Actions of %s %q: %d, %v; want %d", test.kind, test.keys, got, err, test.want)
+			c.Errorf("Mentions of %s %q: %v, %v; want %v", test.kind, test.keys, got, err, test.want)
 		}
 	}
 }

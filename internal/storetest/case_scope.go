@@ -100,7 +100,7 @@ func testForeignNames(c *check) {
 		key := map[actionlog.DirectoryKind]string{actionlog.DirectoryPeople: "id:U1", actionlog.DirectoryCourses: "id:C1",
 			actionlog.DirectoryClasses: "id:K1"}[kind]
 		got, more, err := c.store.Lookup(context.Background(), home, kind, actionlog.DirectoryMatch{Key: key}, 10)
-		if err != nil || more || len(got) != 1 || !cmp.Equal(got[0].Names, []string{"Known"}) || !got[0].LastSeen.Equal(noon) {
+		if err != nil || more || len(got) != 1 || !cmp.Equal(got[0].Names, []string{"Known"}) || got[0].LastSeen.After(noon) {
 			c.Errorf("Lookup in %s: %+v, %v", kind, got, err)
 		}
 		c.lookup(kind, actionlog.DirectoryMatch{Words: []string{"secret"}})

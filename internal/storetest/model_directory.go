@@ -215,9 +215,12 @@ func (m *Model) Vocabulary(ctx context.Context, institution string, kind actionl
 	return words, false, nil
 }
 
-// Actions implements actionlog.Directory.
-func (m *Model) Actions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]int64, error) {
-	counts := make([]int64, len(keys))
+// Mentions implements actionlog.Directory.
+func (m *Model) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]actionlog.Mentions, error) {
+	if err := m.fault(ctx, "Mentions"); err != nil {
+		return nil, err
+	}
+	mentions := make([]actionlog.Mentions, len(keys))
 	for i, key := range keys {
 		c := actionlog.Clause{Field: actionlog.FieldPerson, Values: []actionlog.Value{{Person: actionlog.PersonMatch{Key: key}}}}
 		switch kind {
@@ -226,11 +229,13 @@ func (m *Model) Actions(ctx context.Context, institution string, kind actionlog.
 		case actionlog.DirectoryClasses:
 			c = actionlog.Clause{Field: actionlog.FieldClass, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
 		}
-		n, _, err := m.Count(ctx, actionlog.Query{Institution: institution, Clauses: []actionlog.Clause{c}, Staff: actionlog.StaffShown}, 0)
+		found, _, err := m.matches(&actionlog.Query{Institution: institution, Clauses: []actionlog.Clause{c}, Staff: actionlog.StaffShown, MissingDays: true}, actionlog.NewestFirst)
 		if err != nil {
 			return nil, err
 		}
-		counts[i] = n
+		if len(found) > 0 {
+			mentions[i] = actionlog.Mentions{Actions: int64(len(found)), Last: found[0].OccurredAt}
+		}
 	}
-	return counts, nil
+	return mentions, nil
 }

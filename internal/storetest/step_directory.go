@@ -44,9 +44,29 @@ func (s lookupStep) run(model *Model, store actionlog.Store) error {
 			return fmt.Errorf("finds %q besides, or twice", e.Key)
 		}
 		delete(byKey, e.Key)
+		if err := s.compareMentions(model, store, want, e); err != nil {
+			return err
+		}
+		e.LastSeen = want.LastSeen
 		if d := diffEntry(want, e); d != "" {
 			return fmt.Errorf("entry %q (-want +got):\n%s", e.Key, d)
 		}
+	}
+	return nil
+}
+
+// compareMentions asks how often and when the entry was named.
+func (s lookupStep) compareMentions(model *Model, store actionlog.Store, want, got actionlog.DirectoryEntry) error {
+	if got.LastSeen.After(want.LastSeen) {
+		return fmt.Errorf("entry %q: last seen %s, which is later than %s", got.Key, stamp(got.LastSeen), stamp(want.LastSeen))
+	}
+	mentions, err := model.Mentions(context.Background(), s.institution, s.kind, []string{got.Key})
+	if err != nil {
+		return err
+	}
+	found, err := store.Mentions(context.Background(), s.institution, s.kind, []string{got.Key})
+	if err != nil || !slices.Equal(mentions, found) {
+		return fmt.Errorf("mentions of %q: %v, %w; want %v", got.Key, found, err, mentions)
 	}
 	return nil
 }
