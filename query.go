@@ -6,7 +6,9 @@ import (
 )
 
 // Query says which actions are meant. It is flat: clauses are AND-ed, the
-// values inside a clause OR-ed, and a clause may be negated. The institution
+// values inside a clause OR-ed, and a clause may be negated. What asks for more
+// than a thousand things at once may be refused with an *InvalidError that names
+// the field. The institution
 // is not a clause but a field that every query has; a store refuses a query
 // without it.
 type Query struct {

@@ -102,7 +102,7 @@ func (l *learning) put(n *naming) error {
 		l.change(e)
 		e.days = e.days.with(n.day)
 	}
-	if n.staff && !e.staff {
+	if n.Staff && !e.staff {
 		if err := run(l.conn, "UPDATE entry SET staff = 1 WHERE no = ?", e.no); err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (l *learning) entry(n *naming) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(n.key)+len(e.name)+len(e.email)+len(e.external) <= maxKnownBytes {
+	if len(n.Key)+len(e.name)+len(e.email)+len(e.external) <= maxKnownBytes {
 		l.known[n.entryKey] = e
 	} else {
 		l.seen[n.entryKey] = e
@@ -208,7 +208,7 @@ func columnBytes(stmt *sqlite.Stmt, column int) []byte {
 // create makes an entry that has no name, address or external ID yet.
 func (l *learning) create(n *naming) (*entry, error) {
 	if err := run(l.conn, "INSERT INTO entry(institution, kind, key, id, external, staff) VALUES (?, ?, ?, ?, '', 0)",
-		n.institution, string(n.kind), n.key, n.id); err != nil {
+		n.institution, string(n.Kind), n.entryKey.key, n.ID); err != nil {
 		return nil, err
 	}
 	e := &entry{no: l.conn.LastInsertRowID(), last: n.at, externalAt: never, named: never, mailed: never, days: daySet(nil).with(n.day)}
@@ -219,15 +219,15 @@ func (l *learning) create(n *naming) (*entry, error) {
 // external enters an external ID if it is the newest; the smaller one of two of
 // the same time.
 func (l *learning) external(e *entry, n *naming) error {
-	if n.external == "" || !newer(n.at, n.external, e.externalAt, e.external) {
+	if n.ExternalID == "" || !newer(n.at, n.ExternalID, e.externalAt, e.external) {
 		return nil
 	}
 	l.change(e)
 	e.externalAt = n.at
-	if n.external == e.external {
+	if n.ExternalID == e.external {
 		return nil
 	}
-	e.external = n.external
+	e.external = n.ExternalID
 	return run(l.conn, "UPDATE entry SET external = ? WHERE no = ?", e.external, e.no)
 }
 
@@ -239,10 +239,10 @@ func newer(at int64, text string, thanAt int64, than string) bool {
 
 // spelling enters a spelling of a name, or when it was used.
 func (l *learning) spelling(e *entry, n *naming) error {
-	if n.name == "" {
+	if n.Name == "" {
 		return nil
 	}
-	if n.name == e.name {
+	if n.Name == e.name {
 		if n.at > e.named {
 			l.change(e)
 			e.named = n.at
@@ -254,51 +254,51 @@ func (l *learning) spelling(e *entry, n *naming) error {
 			return err
 		}
 	}
-	err := run(l.conn, "UPDATE spelling SET at = max(at, ?) WHERE entry = ? AND text = ?", n.at, e.no, n.name)
+	err := run(l.conn, "UPDATE spelling SET at = max(at, ?) WHERE entry = ? AND text = ?", n.at, e.no, n.Name)
 	if err == nil && l.conn.Changes() == 0 {
-		err = run(l.conn, "INSERT INTO spelling(entry, text, at) VALUES (?, ?, ?)", e.no, n.name, n.at)
+		err = run(l.conn, "INSERT INTO spelling(entry, text, at) VALUES (?, ?, ?)", e.no, n.Name, n.at)
 		if err == nil {
-			err = l.enterName(n.entryKey, l.conn.LastInsertRowID(), n.name)
+			err = l.enterName(n.entryKey, l.conn.LastInsertRowID(), n.Name)
 		}
 	}
-	if err == nil && newer(n.at, n.name, e.named, e.name) {
+	if err == nil && newer(n.at, n.Name, e.named, e.name) {
 		l.change(e)
-		e.name, e.named = n.name, n.at
+		e.name, e.named = n.Name, n.at
 	}
 	return err
 }
 
 // address enters an e-mail address, or how it is written and when it was used.
 func (l *learning) address(e *entry, n *naming) error {
-	if n.email == "" {
+	if n.Email == "" {
 		return nil
 	}
-	if n.email == e.email {
+	if n.Email == e.email {
 		if n.at > e.mailed {
 			l.change(e)
 			e.mailed = n.at
 		}
 		return nil
 	}
-	address := people.FoldEmail(n.email)
+	address := people.FoldEmail(n.Email)
 	if address == "" {
 		return nil
 	}
 	if e.address != "" { // settle
 		if err := run(l.conn, "UPDATE email SET at = ? WHERE institution = ? AND kind = ? AND address = ? AND entry = ?",
-			e.mailed, n.institution, string(n.kind), e.address, e.no); err != nil {
+			e.mailed, n.institution, string(n.Kind), e.address, e.no); err != nil {
 			return err
 		}
 	}
 	err := run(l.conn, `INSERT INTO email VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
 		text = CASE WHEN excluded.at >= at THEN excluded.text ELSE text END, at = max(at, excluded.at)`,
-		n.institution, string(n.kind), address, e.no, domainOf(address), n.email, n.at)
+		n.institution, string(n.Kind), address, e.no, domainOf(address), n.Email, n.at)
 	if err != nil {
 		return err
 	}
 	if same := address == e.address; same && n.at >= e.mailed || !same && newer(n.at, address, e.mailed, e.address) {
 		l.change(e)
-		e.address, e.email, e.mailed = address, n.email, n.at
+		e.address, e.email, e.mailed = address, n.Email, n.at
 	}
 	return nil
 }

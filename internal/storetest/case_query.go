@@ -93,14 +93,20 @@ func testManyValues(c *check) {
 		},
 	} {
 		c.group(name, func(c *check) {
-			clause := actionlog.Clause{}
-			for n := range 1000 {
+			clause, many := actionlog.Clause{}, 1000
+			switch name { // what an engine cannot ask for as one condition
+			case "names": // of two words in three places
+				many = 150
+			case "addresses":
+				many = 400
+			}
+			for n := range many {
 				f, v := value(n + 100) // none of them is there
 				clause.Field, clause.Values = f, append(clause.Values, v)
 			}
 			c.clause(clause, "")
 			for i, n := range []int{0, 7, 39} {
-				_, clause.Values[i*499] = value(n)
+				_, clause.Values[i*(many/2-1)] = value(n)
 			}
 			c.clause(clause, strings.Join(some, " "))
 		})

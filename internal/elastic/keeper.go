@@ -1,0 +1,55 @@
+package elastic
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"actionlog"
+)
+
+// Days implements actionlog.Keeper. A day without actions, made ahead, is none.
+func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
+	indices, err := s.listDays(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var infos []actionlog.DayInfo
+	for _, i := range indices {
+		d, ok := s.dayOf(i.Index)
+		if !ok {
+			continue
+		}
+		info := actionlog.DayInfo{Day: d}
+		switch {
+		case i.Status == "close":
+			info.Damage = "the index is closed"
+		case i.Health == "red":
+			info.Damage = "the index has lost a shard (red)"
+		default:
+			info.Actions, _ = strconv.ParseInt(i.Docs, 10, 64)
+			info.Bytes, _ = strconv.ParseInt(i.Bytes, 10, 64)
+			if info.Actions == 0 {
+				continue
+			}
+		}
+		infos = append(infos, info)
+	}
+	slices.SortFunc(infos, func(a, b actionlog.DayInfo) int { return a.Day.Start().Compare(b.Day.Start()) })
+	return infos, nil
+}
+
+// Drop implements actionlog.Keeper.
+func (s *Store) Drop(ctx context.Context, d actionlog.Day) error {
+	s.forgetKnown(d)
+	err := s.client.call(ctx, http.MethodDelete, "/"+s.dayIndex(d), nil, nil, nil)
+	if err != nil && !hasStatus(err, http.StatusNotFound) {
+		return fmt.Errorf("drop %s: %w", d, unavailable(err))
+	}
+	if err := s.directory.forget(ctx, d); err != nil {
+		return fmt.Errorf("drop %s: directory: %w", d, err)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package elastic
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"actionlog"
+	"actionlog/internal/enginetest"
+	"actionlog/internal/storetest"
+)
+
+var stores atomic.Int64
+
+// openTest opens an empty store, whose indices go at the end of the test.
+func openTest(t testing.TB, address string, o Options) *Store {
+	t.Helper()
+	o.Addresses, o.Prefix, o.RefreshEvery = []string{address}, fmt.Sprintf("t%d-%d-", os.Getpid(), stores.Add(1)), time.Millisecond
+	s, err := Open(t.Context(), o, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = s.Close()
+		removeAll(t, s)
+	})
+	return s
+}
+
+func removeAll(t testing.TB, s *Store) {
+	t.Helper()
+	ctx := context.Background()
+	var infos []indexInfo
+	if err := s.client.call(ctx, http.MethodGet, "/_cat/indices/"+s.prefix+"*?format=json&h=index&expand_wildcards=all", nil, nil, &infos); err != nil {
+		t.Error(err)
+	}
+	var names []string
+	for _, i := range infos {
+		names = append(names, i.Index)
+	}
+	if len(names) > 0 {
+		if err := s.client.call(ctx, http.MethodDelete, "/"+strings.Join(names, ","), nil, nil, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.client.call(ctx, http.MethodDelete, "/_index_template/"+s.prefix+"actionlog-actions", nil, nil, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
+
+// onEach runs a test on a server of every release.
+func onEach(t *testing.T, run func(t *testing.T, address string)) {
+	for _, r := range enginetest.Releases {
+		t.Run(string(r), func(t *testing.T) { run(t, enginetest.URL(t, r)) })
+	}
+}
+
+// The contract of a store, on real engines.
+func TestStore(t *testing.T) {
+	onEach(t, func(t *testing.T, address string) {
+		storetest.Run(t, func(t *testing.T) actionlog.Store { return openTest(t, address, Options{}) })
+	})
+}
