@@ -30,13 +30,14 @@ const (
 	maxPause = 5 * time.Second
 )
 
-// Indexer takes actions from a consumer into a store. All fields but Renew, Log
-// and Now are required.
+// Indexer takes actions from a consumer into a store. All fields but Renew, Workers,
+// Log and Now are required.
 type Indexer struct {
 	Consumer    jetstream.Consumer
 	Renew       func(ctx context.Context) (jetstream.Consumer, error) // makes the consumer anew where somebody deleted it; nil: nothing does
 	Incarnation string                                                // of the stream, for positions
 	Writer      actionlog.Writer
+	Workers     int // batches that are written at the same time; default 1
 	Dead        actionlog.DeadLetters
 	Scrubber    *actionlog.Scrubber
 	Metrics     *Metrics
@@ -61,6 +62,14 @@ func (x *Indexer) Run(ctx context.Context) error {
 	defer feeding.Wait()
 	feeding.Go(func() { x.receive(ctx, incoming) })
 	feeding.Go(func() { x.collect(ctx, incoming, ready) })
+	for range max(1, x.Workers) {
+		feeding.Go(func() { x.work(ctx, ready) })
+	}
+	return nil
+}
+
+// work writes one batch after the other.
+func (x *Indexer) work(ctx context.Context, ready <-chan []entry) {
 	pause := minRetry
 	for batch := range ready {
 		finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -78,7 +87,6 @@ func (x *Indexer) Run(ctx context.Context) error {
 			pause = min(2*pause, maxPause)
 		}
 	}
-	return nil
 }
 
 // receive hands messages on until ctx is done. It asks for one batch after the

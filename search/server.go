@@ -63,6 +63,8 @@ type Institutions interface {
 // Check is something that must hold for the service to be ready.
 type Check struct {
 	Name string
+	// About says more of what is checked; "" nothing.
+	About string
 	// Run returns what is missing; nil is nothing.
 	Run func(ctx context.Context) error
 	// Warning: what is missing does not make the service unready.
@@ -87,8 +89,11 @@ type Options struct {
 	Registerer   prometheus.Registerer
 	StaffDisplay string              // default "OpenLearning System"
 	Staff        actionlog.StaffView // who sees the real names of staff
-	Log          *slog.Logger        // default slog.Default
-	Now          func() time.Time    // default time.Now
+	// Operations only: healthz, readyz, metrics. For a process that answers no
+	// searches; what these need not may be nil.
+	Operations bool
+	Log        *slog.Logger     // default slog.Default
+	Now        func() time.Time // default time.Now
 }
 
 type server struct {
@@ -155,6 +160,9 @@ func (s *server) routes() http.Handler {
 	g.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", s.OpenAPI) })
 	known := g.Group("", s.authenticate)
 	known.GET("/metrics", s.operator, gin.WrapH(s.Metrics))
+	if s.Operations {
+		return g
+	}
 	known.GET("/v1/institutions", s.institutions)
 	known.GET("/v1/action-types", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"data": actionlog.Catalogue()}) })
 	one := known.Group("/v1/institutions/:institution", s.authorize)
@@ -265,12 +273,13 @@ func (s *server) operator(c *gin.Context) {
 func (s *server) ready(c *gin.Context) {
 	type result struct {
 		Name    string `json:"name"`
+		About   string `json:"about,omitempty"`
 		Status  string `json:"status"` // ok, warning or failed
 		Missing string `json:"missing,omitempty"`
 	}
 	results, status := []result{}, http.StatusOK
 	for _, check := range s.Checks {
-		r := result{Name: check.Name, Status: "ok"}
+		r := result{Name: check.Name, About: check.About, Status: "ok"}
 		if err := check.Run(c.Request.Context()); err != nil {
 			r.Status, r.Missing = "warning", err.Error()
 			if !check.Warning {

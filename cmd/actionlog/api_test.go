@@ -238,6 +238,9 @@ func summaries(t *testing.T, documents []exported) map[string]string {
 func checkNaughtyFilters(t *testing.T, s *service, naughty []string) {
 	t.Helper()
 	for i, text := range naughty {
+		if strings.HasPrefix(t.Name(), onOpenSearch) && i%6 != 0 {
+			continue // each is five searches
+		}
 		for _, filter := range []string{"user", "course", "any", "response_url", "action"} {
 			status, _, body := s.send(t, s.token, "GET", "/v1/institutions/acme/actions?limit=1&"+filter+"="+urlEscape(text), "", "", nil)
 			if status >= 500 {

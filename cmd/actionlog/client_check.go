@@ -19,6 +19,7 @@ type readiness struct {
 		Name    string `json:"name"`
 		Status  string `json:"status"` // ok, warning or failed
 		Missing string `json:"missing"`
+		About   string `json:"about"`
 	} `json:"checks"`
 }
 
@@ -46,7 +47,7 @@ func (checkCmd) Run(ctx context.Context, s *settings, out *console) error {
 		return fmt.Errorf("%s/readyz answered %s, which is not the service's answer", c.base.Redacted(), resp.Status)
 	}
 	for _, check := range r.Checks {
-		fmt.Fprintln(out.out, strings.TrimSpace(fmt.Sprintf("%-8s %-12s %s", check.Status, clean(check.Name), clean(check.Missing))))
+		fmt.Fprintln(out.out, strings.TrimSpace(fmt.Sprintf("%-8s %-12s %s", check.Status, clean(check.Name), strings.TrimSpace(clean(check.About)+" "+clean(check.Missing)))))
 	}
 	if resp.StatusCode != http.StatusOK {
 		out.say("%s is not ready", c.base.Redacted())

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/enginetest"
 )
 
 // TestMain lets this test's binary be the service itself, so that a test can
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("ACTIONLOG_TEST_MAIN") != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	enginetest.Main(m)
 }
 
 // startProcess runs `serve` on dir as a process of its own.

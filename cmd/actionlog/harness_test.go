@@ -31,6 +31,7 @@ type service struct {
 func startService(t testing.TB, args ...string) *service {
 	t.Helper()
 	dir := t.TempDir()
+	args = append(engineArgs(t), args...)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan int, 1)
 	var stderr strings.Builder

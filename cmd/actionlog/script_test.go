@@ -21,7 +21,7 @@ import (
 
 // The command line as it is typed. Each script opens with what a user wants.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, scriptParams(func(p *testscript.Params) { p.Dir = "testdata" }))
+	testscript.Run(t, scriptParams(t, func(p *testscript.Params) { p.Dir = "testdata" }))
 }
 
 // README's tour does what it says: its commands are taken from README itself.
@@ -34,7 +34,7 @@ func TestReadme(t *testing.T) {
 	if strings.Count(tour, "actionlog ") < 10 {
 		t.Fatalf("README's tour has no commands:\n%s", tour)
 	}
-	testscript.Run(t, scriptParams(func(p *testscript.Params) {
+	testscript.Run(t, scriptParams(t, func(p *testscript.Params) {
 		p.Files = []string{filepath.Join("testdata", "readme", "tour.txt")}
 		setup := p.Setup
 		p.Setup = func(env *testscript.Env) error {
@@ -61,7 +61,7 @@ func tourOf(readme string) string {
 
 // scriptParams lets a script run this test's binary as actionlog (see TestMain)
 // in a folder of its own.
-func scriptParams(more func(*testscript.Params)) testscript.Params {
+func scriptParams(t *testing.T, more func(*testscript.Params)) testscript.Params {
 	p := testscript.Params{
 		Setup: func(env *testscript.Env) error {
 			self, err := os.Executable()
@@ -77,6 +77,10 @@ func scriptParams(more func(*testscript.Params)) testscript.Params {
 			}
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("ACTIONLOG_TEST_MAIN", "1")
+			if url, prefix := engineOf(t); url != "" {
+				env.Setenv("ACTIONLOG_ENGINE", url)
+				env.Setenv("ACTIONLOG_ENGINE_PREFIX", prefix)
+			}
 			env.Setenv("ACTIONLOG_DEMO_ACTIONS", "3000")
 			now := time.Now().UTC().Truncate(time.Second)
 			env.Setenv("NOW", now.Add(-time.Minute).Format(time.RFC3339))

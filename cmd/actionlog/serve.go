@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"actionlog/internal/sqlite"
 )
 
 // stopWithin is how long a graceful stop may take in all.
@@ -21,15 +23,17 @@ const stopWithin = 10 * time.Second
 // serveCmd runs the service. Everything starts in the order in which it is
 // written in run, and stops in the reverse.
 type serveCmd struct {
-	Listen          string   `placeholder:"ADDRESS" default:"127.0.0.1:8080" help:"Where the API listens. Other addresses than loopback need TLS or --allow-plain-http."`
-	TLSCert         string   `name:"tls-cert" placeholder:"FILE" help:"Certificate chain (PEM) of the API."`
-	TLSKey          string   `name:"tls-key" placeholder:"FILE" help:"Private key (PEM) of the API."`
-	AllowPlainHTTP  bool     `name:"allow-plain-http" help:"Listen on any address without TLS: tokens and actions can be read on the way, unless a proxy in front encrypts."`
-	NATS            string   `name:"nats" placeholder:"URL" help:"Use this NATS server or cluster instead of the one in the process."`
-	NATSCredentials string   `name:"nats-credentials" placeholder:"FILE" help:"Credentials file for --nats."`
-	NATSDurable     bool     `name:"nats-durable" help:"Vouch that the servers of --nats sync every write before they acknowledge it."`
-	NATSListen      string   `name:"nats-listen" placeholder:"ADDRESS" default:"127.0.0.1:4222" help:"Where the NATS server in the process listens for publishers."`
-	Role            string   `enum:"all" default:"all" help:"Which parts run here. On one machine: all."`
+	Listen          string `placeholder:"ADDRESS" default:"127.0.0.1:8080" help:"Where the API listens. Other addresses than loopback need TLS or --allow-plain-http."`
+	TLSCert         string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain (PEM) of the API."`
+	TLSKey          string `name:"tls-key" placeholder:"FILE" help:"Private key (PEM) of the API."`
+	AllowPlainHTTP  bool   `name:"allow-plain-http" help:"Listen on any address without TLS: tokens and actions can be read on the way, unless a proxy in front encrypts."`
+	NATS            string `name:"nats" placeholder:"URL" help:"Use this NATS server or cluster instead of the one in the process."`
+	NATSCredentials string `name:"nats-credentials" placeholder:"FILE" help:"Credentials file for --nats."`
+	NATSDurable     bool   `name:"nats-durable" help:"Vouch that the servers of --nats sync every write before they acknowledge it."`
+	NATSListen      string `name:"nats-listen" placeholder:"ADDRESS" default:"127.0.0.1:4222" help:"Where the NATS server in the process listens for publishers."`
+	NATSReplicas    int    `name:"nats-replicas" placeholder:"N" help:"How many servers of --nats keep each stream. Default: as many as do, or three where there are three servers."`
+	Role            string `enum:"all,indexer,search" default:"all" help:"Which parts run here: ${enum}. Any number of each where --nats and --engine are given; on one machine: all."`
+	engineFlags     `embed:""`
 	StreamMaxBytes  int64    `name:"stream-max-bytes" placeholder:"BYTES" default:"10737418240" help:"How large the stream may become before publishing is refused."`
 	StaffDisplay    string   `name:"staff-display" placeholder:"NAME" default:"OpenLearning System" help:"The name under which lists show the platform's own staff."`
 	StaffNames      string   `name:"staff-names" enum:"detail,everywhere,nowhere" default:"detail" help:"Where the real names of the platform's staff are shown: ${enum}."`
@@ -42,6 +46,9 @@ type serveCmd struct {
 // Run runs the service until ctx is done.
 func (c *serveCmd) Run(ctx context.Context, s *settings, out *console) error {
 	if err := c.checkAddress(); err != nil {
+		return err
+	}
+	if err := c.checkRole(); err != nil {
 		return err
 	}
 	var handler slog.Handler = slog.NewTextHandler(out.err, nil)
@@ -58,6 +65,11 @@ func (c *serveCmd) Run(ctx context.Context, s *settings, out *console) error {
 	}
 	r := &running{cmd: c, dir: dir, log: log, out: out}
 	defer r.stop()
+	lock, err := sqlite.LockFolder(dir)
+	if err != nil {
+		return err
+	}
+	r.onStop(func(context.Context) error { return lock.Close() })
 	return r.run(ctx)
 }
 
@@ -74,6 +86,21 @@ func (c *serveCmd) checkAddress() error {
 		return nil
 	}
 	return usagef("--listen %s is reachable from other machines: give --tls-cert and --tls-key, or --allow-plain-http where a proxy in front of it encrypts", c.Listen)
+}
+
+// checkRole refuses to split what belongs to one process.
+func (c *serveCmd) checkRole() error {
+	switch {
+	case c.Role == "all":
+		return nil
+	case len(c.Engine) == 0:
+		return usagef("--role %s: the store in a folder (SQLite) belongs to one process and cannot be split; give --engine and --nats, or --role all", c.Role)
+	case c.NATS == "":
+		return usagef("--role %s: the NATS server in the process belongs to it; give --nats, or --role all", c.Role)
+	case c.Demo && c.Role == "search":
+		return usagef("--demo needs an indexer that runs: --role search has none of its own")
+	}
+	return nil
 }
 
 func isLoopbackHost(host string) bool {

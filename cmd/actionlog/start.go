@@ -32,39 +32,36 @@ func (r *running) run(ctx context.Context) error {
 	failed := make(chan error, 8)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	store, err := sqlite.Open(ctx, filepath.Join(r.dir, "store"), sqlite.Options{Log: r.log})
+	store, about, err := r.openEngine(ctx)
 	if err != nil {
-		return err
-	}
-	r.onStop(func(context.Context) error { return store.Close() })
-	state, err := sqlite.OpenState(filepath.Join(r.dir, "state.sqlite"))
-	if err != nil {
-		return err
-	}
-	r.onStop(func(context.Context) error { return state.Close() })
-	tokens := &access.Tokens{State: state, Now: time.Now}
-	if err := tokens.Bootstrap(ctx, filepath.Join(r.dir, "admin.token")); err != nil {
 		return err
 	}
 	nats, err := r.startBus(ctx)
 	if err != nil {
 		return err
 	}
-	scrubber := actionlog.NewScrubber(r.cmd.SecretNames...)
-	x, err := r.startIndexer(ctx, nats, store, scrubber, registry, failed)
+	state, err := r.openState(ctx, nats)
 	if err != nil {
 		return err
 	}
-	r.background("trimming", failed, func(ctx context.Context) error { return nats.Trim(ctx, trimEvery) })
+	tokens := &access.Tokens{State: state, Now: time.Now}
+	if err := tokens.Bootstrap(ctx, filepath.Join(r.dir, "admin.token")); err != nil {
+		return err
+	}
+	scrubber := actionlog.NewScrubber(r.cmd.SecretNames...)
+	x, err := r.startWriting(ctx, nats, store, scrubber, registry, failed)
+	if err != nil {
+		return err
+	}
 	publisher, err := nats.Publisher(ctx)
 	if err != nil {
 		return err
 	}
 	registerStream(registry, nats, store)
 	handler, err := search.New(ctx, search.Options{
-		Searcher: store, Scanner: store, Directory: store, Institutions: store,
+		Searcher: store, Scanner: store, Directory: store, Institutions: store, Operations: r.cmd.Role == "indexer",
 		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Access: accessPort{tokens},
-		Scrubber: scrubber, Checks: checks(nats, store, x), OpenAPI: actionlog.OpenAPI(),
+		Scrubber: scrubber, Checks: checks(nats, store, about, x), OpenAPI: actionlog.OpenAPI(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Log: r.log,
 	})
@@ -87,6 +84,20 @@ func (r *running) run(ctx context.Context) error {
 	case err := <-failed:
 		return err
 	}
+}
+
+// openState opens the state: in the folder, or, where several processes may share it,
+// on the NATS servers.
+func (r *running) openState(ctx context.Context, nats *bus.Bus) (actionlog.State, error) {
+	if r.cmd.NATS != "" {
+		return nats.State(ctx)
+	}
+	state, err := sqlite.OpenState(filepath.Join(r.dir, "state.sqlite"))
+	if err != nil {
+		return nil, err
+	}
+	r.onStop(func(context.Context) error { return state.Close() })
+	return state, nil
 }
 
 // greet says what a newcomer can do next.
@@ -126,7 +137,7 @@ func staffView(names string) actionlog.StaffView {
 // startBus starts the NATS server in the process, or connects to another.
 func (r *running) startBus(ctx context.Context) (*bus.Bus, error) {
 	if r.cmd.NATS != "" {
-		b, err := bus.Dial(ctx, bus.DialOptions{URL: r.cmd.NATS, Credentials: r.cmd.NATSCredentials, Durable: r.cmd.NATSDurable,
+		b, err := bus.Dial(ctx, bus.DialOptions{URL: r.cmd.NATS, Credentials: r.cmd.NATSCredentials, Durable: r.cmd.NATSDurable, Replicas: r.cmd.NATSReplicas,
 			StreamMaxBytes: r.cmd.StreamMaxBytes, Log: r.log})
 		if err == nil {
 			r.onStop(func(context.Context) error { b.Close(); return nil })
@@ -167,7 +178,24 @@ func secretFile(path string) (string, error) {
 	return secret, writeFile(path, secret)
 }
 
-func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store *sqlite.Store, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
+// startWriting starts what takes actions into the store, unless that is the work of
+// other processes: then there is no indexer.
+func (r *running) startWriting(ctx context.Context, nats *bus.Bus, store engine, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
+	if r.cmd.Role == "search" {
+		return nil, nil
+	}
+	x, err := r.startIndexer(ctx, nats, store, scrubber, registry, failed)
+	if err != nil {
+		return nil, err
+	}
+	r.background("trimming", failed, func(ctx context.Context) error { return nats.Trim(ctx, trimEvery) })
+	if r.cmd.DropUnproven {
+		r.background("retention", failed, func(ctx context.Context) error { return r.retain(ctx, store) })
+	}
+	return x, nil
+}
+
+func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store engine, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
 	consumer, err := b.Consumer(ctx, bus.Indexer)
 	if err != nil {
 		return nil, err
@@ -177,14 +205,14 @@ func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store *sqlite.St
 		return nil, err
 	}
 	renew := func(ctx context.Context) (jetstream.Consumer, error) { return b.Renew(ctx, bus.Indexer) }
-	x := &indexer.Indexer{Consumer: consumer, Renew: renew, Incarnation: incarnation, Writer: store, Dead: b.DeadLetters(),
+	x := &indexer.Indexer{Consumer: consumer, Renew: renew, Incarnation: incarnation, Writer: store, Workers: workers(store), Dead: b.DeadLetters(),
 		Scrubber: scrubber, Metrics: indexer.NewMetrics(registry), Log: r.log}
 	r.background("indexer", failed, x.Run)
 	return x, nil
 }
 
 // checks are what readiness means.
-func checks(b *bus.Bus, store *sqlite.Store, x *indexer.Indexer) []search.Check {
+func checks(b *bus.Bus, store engine, about string, x *indexer.Indexer) []search.Check {
 	return []search.Check{
 		{Name: "stream", Run: func(ctx context.Context) error {
 			used, limit, err := b.Fill(ctx)
@@ -199,15 +227,15 @@ func checks(b *bus.Bus, store *sqlite.Store, x *indexer.Indexer) []search.Check 
 			}
 			return nil
 		}},
-		{Name: "store", Warning: true, Run: func(context.Context) error {
+		{Name: "store", About: about, Warning: true, Run: func(context.Context) error {
 			if missing := store.Missing(); len(missing) > 0 {
 				return errors.New(strings.Join(missing, "; "))
 			}
 			return nil
 		}},
 		{Name: "indexer", Warning: true, Run: func(ctx context.Context) error {
-			if err := x.Trouble(); err != nil {
-				return err
+			if x != nil && x.Trouble() != nil {
+				return x.Trouble()
 			}
 			until, err := b.Progress().Settled(ctx)
 			if behind := time.Since(until); err == nil && behind > time.Minute {
@@ -219,7 +247,7 @@ func checks(b *bus.Bus, store *sqlite.Store, x *indexer.Indexer) []search.Check 
 }
 
 // registerStream adds the figures that are asked for when they are read.
-func registerStream(r prometheus.Registerer, b *bus.Bus, store *sqlite.Store) {
+func registerStream(r prometheus.Registerer, b *bus.Bus, store engine) {
 	gauge := func(name, help string, value func(ctx context.Context) (float64, error)) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -255,7 +283,7 @@ func registerStream(r prometheus.Registerer, b *bus.Bus, store *sqlite.Store) {
 		n, err := b.DeadLetters().Total(ctx)
 		return float64(n), err
 	})
-	gauge("actionlog_store_bytes", "Bytes of all days' files.", func(context.Context) (float64, error) { return float64(store.Bytes()), nil })
+	gauge("actionlog_store_bytes", "Bytes of all days.", func(context.Context) (float64, error) { return float64(store.Bytes()), nil })
 	gauge("actionlog_store_days", "Days that are kept.", func(context.Context) (float64, error) { return float64(store.Len()), nil })
 }
 

@@ -47,7 +47,9 @@ type Bus struct {
 	process *process // nil where the server is another process
 	durable bool
 	max     int64
-	log     *slog.Logger
+	// replicas is what the operator wants; 0: nothing.
+	replicas int
+	log      *slog.Logger
 }
 
 // Run starts a server in this process, which syncs every write before it
@@ -70,7 +72,7 @@ func Run(ctx context.Context, o Options) (*Bus, error) {
 		p.close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	return newBus(ctx, nc, p, true, o.StreamMaxBytes, o.Log)
+	return newBus(ctx, nc, p, true, o.StreamMaxBytes, 0, o.Log)
 }
 
 // DialOptions say how to reach a server that is not ours.
@@ -80,6 +82,7 @@ type DialOptions struct {
 	Credentials    string // path of a credentials file
 	Durable        bool   // the operator vouches that every write is synced before its acknowledgement
 	StreamMaxBytes int64
+	Replicas       int // servers that keep each stream; 0: as many as do, or three where there are three
 	Log            *slog.Logger
 }
 
@@ -92,7 +95,7 @@ func Dial(ctx context.Context, o DialOptions) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBus(ctx, nc, nil, o.Durable, o.StreamMaxBytes, o.Log)
+	return newBus(ctx, nc, nil, o.Durable, o.StreamMaxBytes, o.Replicas, o.Log)
 }
 
 func (o DialOptions) connect() (*nats.Conn, error) {
@@ -128,12 +131,12 @@ func withoutPasswords(list string) string {
 	return strings.Join(urls, ",")
 }
 
-func newBus(ctx context.Context, nc *nats.Conn, p *process, durable bool, max int64, log *slog.Logger) (*Bus, error) {
+func newBus(ctx context.Context, nc *nats.Conn, p *process, durable bool, max int64, replicas int, log *slog.Logger) (*Bus, error) {
 	if max <= 0 {
 		max = 10 << 30
 	}
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))
-	b := &Bus{Conn: nc, JS: js, process: p, durable: durable, max: max, log: log}
+	b := &Bus{Conn: nc, JS: js, process: p, durable: durable, max: max, replicas: replicas, log: log}
 	if err == nil {
 		err = b.ensure(ctx)
 	}

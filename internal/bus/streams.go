@@ -59,12 +59,13 @@ func (b *Bus) ensure(ctx context.Context) error {
 		}
 		config.Replicas = s.CachedInfo().Config.Replicas
 	}
+	config.Replicas = b.copies(config.Replicas)
 	if _, err := b.JS.CreateOrUpdateStream(ctx, config); err != nil {
 		return fmt.Errorf("stream %s: %w", StreamActions, err)
 	}
 	dead := jetstream.StreamConfig{
 		Name: StreamDead, Subjects: []string{"dead.*.*.*.*"}, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
-		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxBytes: b.max,
+		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxBytes: b.max, Replicas: config.Replicas,
 	}
 	if _, err := b.JS.CreateOrUpdateStream(ctx, dead); err != nil {
 		return fmt.Errorf("stream %s: %w", StreamDead, err)
@@ -75,6 +76,20 @@ func (b *Bus) ensure(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// copies is how many servers keep each stream: as many as the operator says, else as
+// many as do, else three where there are three servers.
+func (b *Bus) copies(there int) int {
+	switch {
+	case b.replicas > 0:
+		return b.replicas
+	case there > 0:
+		return there
+	case b.process == nil && len(b.Conn.Servers()) >= 3:
+		return 3
+	}
+	return 1
 }
 
 // ensureConsumer makes a durable consumer. When the server is this process,

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -251,6 +252,22 @@ func (s *shards) err() error {
 type daysState struct {
 	read    time.Time
 	missing map[actionlog.Day]string // why a day cannot be asked
+	days    int
+	bytes   int64
+}
+
+// Bytes is the size of all days, as it was last read.
+func (s *Store) Bytes() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.bytes
+}
+
+// Len is the number of days that have actions, as it was last read.
+func (s *Store) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.days
 }
 
 // indexInfo is a line of _cat/indices.
@@ -277,8 +294,13 @@ func (s *Store) readState(ctx context.Context) error {
 		return err
 	}
 	missing := map[actionlog.Day]string{}
+	state := daysState{read: s.now(), missing: missing}
 	for _, i := range infos {
 		d, ok := s.dayOf(i.Index)
+		if n, err := strconv.ParseInt(i.Bytes, 10, 64); err == nil && ok && i.Docs != "0" {
+			state.days++
+			state.bytes += n
+		}
 		switch {
 		case !ok:
 		case i.Status == "close":
@@ -289,7 +311,7 @@ func (s *Store) readState(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state = daysState{read: s.now(), missing: missing}
+	s.state = state
 	return nil
 }
 

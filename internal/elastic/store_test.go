@@ -21,6 +21,9 @@ var stores atomic.Int64
 // openTest opens an empty store, whose indices go at the end of the test.
 func openTest(t testing.TB, address string, o Options) *Store {
 	t.Helper()
+	if o.transport == nil {
+		o.transport = validating{t, schemas(t), http.DefaultTransport}
+	}
 	o.Addresses, o.Prefix, o.RefreshEvery = []string{address}, fmt.Sprintf("t%d-%d-", os.Getpid(), stores.Add(1)), time.Millisecond
 	s, err := Open(t.Context(), o, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -65,7 +68,12 @@ func onEach(t *testing.T, run func(t *testing.T, address string)) {
 
 // The contract of a store, on real engines.
 func TestStore(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
-		storetest.Run(t, func(t *testing.T) actionlog.Store { return openTest(t, address, Options{}) })
-	})
+	seeds := map[enginetest.Release]string{enginetest.OpenSearch3: "1-60", enginetest.OpenSearch2: "61-80", enginetest.Elasticsearch8: "81-100"}
+	for _, r := range enginetest.Releases {
+		t.Run(string(r), func(t *testing.T) {
+			open := func(t *testing.T) actionlog.Store { return openTest(t, enginetest.URL(t, r), Options{}) }
+			storetest.Cases(t, open)
+			t.Run("programs", func(t *testing.T) { storetest.Programs(t, seeds[r], open) })
+		})
+	}
 }

@@ -267,7 +267,7 @@ func checkMadeAnew(t *testing.T, s *Store) {
 	mustWrite(t, s, items(t, 3, 2))
 }
 
-func TestState(t *testing.T) {
+func TestStateReopened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.sqlite")
 	s, err := OpenState(path)
 	if err != nil {

@@ -8,19 +8,19 @@ import (
 	"syscall"
 )
 
-// lockFolder makes this process the only one that has the folder open. The
-// lock goes with the process, however it ends.
-func lockFolder(dir string) (*os.File, error) {
+// LockFolder makes this process the only one that has the folder open. The
+// lock goes with the process, or when the file is closed.
+func LockFolder(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", dir, err)
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("store %s: another process uses this folder", dir)
+			return nil, fmt.Errorf("folder %s: another process uses this folder", dir)
 		}
-		return nil, fmt.Errorf("store %s: lock: %w", dir, err)
+		return nil, fmt.Errorf("folder %s: lock: %w", dir, err)
 	}
 	return f, nil
 }

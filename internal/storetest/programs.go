@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,16 +14,16 @@ import (
 )
 
 const (
-	programs        = 60 // seeds 1 to 60, unless STORETEST_SEEDS says more, or which ("17", "100-900")
+	everyProgram    = "1-60" // the seeds of Run
 	stepsOfPrograms = 30
 )
 
 // Programs runs random programs on a Model and on stores that open returns
 // empty, and compares every answer. A program follows from its seed alone. One
-// that fails is printed, without the steps that do not matter. The environment's
-// STORETEST_SEEDS names other seeds: "1-5000" or one.
-func Programs(t *testing.T, open func(t *testing.T) actionlog.Store) {
-	first, last, err := seeds(os.Getenv("STORETEST_SEEDS"))
+// that fails is printed, without the steps that do not matter. Seeds are a range,
+// "1-60", or one; the environment's STORETEST_SEEDS names others.
+func Programs(t *testing.T, seedRange string, open func(t *testing.T) actionlog.Store) {
+	first, last, err := seeds(cmp.Or(os.Getenv("STORETEST_SEEDS"), seedRange))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +41,6 @@ func Programs(t *testing.T, open func(t *testing.T) actionlog.Store) {
 }
 
 func seeds(wanted string) (first, last uint64, err error) {
-	if wanted == "" {
-		return 1, programs, nil
-	}
 	from, to, isRange := strings.Cut(wanted, "-")
 	if first, err = strconv.ParseUint(from, 10, 32); err == nil && isRange {
 		last, err = strconv.ParseUint(to, 10, 32)

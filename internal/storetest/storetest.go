@@ -15,6 +15,12 @@ import (
 // uses and whose closing it leaves to t.Cleanup; it is called once for each
 // case. The store must keep days of any age.
 func Run(t *testing.T, open func(t *testing.T) actionlog.Store) {
+	Cases(t, open)
+	t.Run("programs", func(t *testing.T) { Programs(t, everyProgram, open) })
+}
+
+// Cases are all cases of Run.
+func Cases(t *testing.T, open func(t *testing.T) actionlog.Store) {
 	groups := [][]testCase{
 		writeCases(), recordCases(), pageCases(), timeCases(),
 		textFilterCases(), codeFilterCases(), urlFilterCases(), wordFilterCases(), ipFilterCases(),
@@ -29,7 +35,6 @@ func Run(t *testing.T, open func(t *testing.T) actionlog.Store) {
 			})
 		}
 	}
-	t.Run("programs", func(t *testing.T) { Programs(t, open) })
 }
 
 // testCase checks one sentence of the contract.

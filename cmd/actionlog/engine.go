@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"actionlog"
+	"actionlog/indexer"
+	"actionlog/internal/elastic"
+	"actionlog/internal/sqlite"
+)
+
+// engineFlags say where the store is.
+type engineFlags struct {
+	Engine          []string `placeholder:"URL" help:"Use this Elasticsearch or OpenSearch instead of the store in the folder; several addresses of one cluster: repeat it, or commas."`
+	EngineUser      string   `name:"engine-user" placeholder:"NAME" help:"User of --engine."`
+	EnginePassword  string   `name:"engine-password" placeholder:"TEXT" help:"Password of --engine-user; better given by the environment."`
+	EngineAPIKey    string   `name:"engine-api-key" placeholder:"KEY" help:"API key of --engine, instead of a user; better given by the environment."`
+	EngineCA        string   `name:"engine-ca" placeholder:"FILE" help:"Certificate authorities (PEM) of --engine, instead of the system's."`
+	EngineGzip      bool     `name:"engine-gzip" help:"Compress what is sent to --engine."`
+	EnginePrefix    string   `name:"engine-prefix" placeholder:"TEXT" help:"What the names of all indices begin with."`
+	EngineShards    int      `name:"engine-shards" placeholder:"N" default:"1" help:"Primary shards of each day's index."`
+	EngineReplicas  int      `name:"engine-replicas" placeholder:"N" default:"-1" help:"Replicas of each shard; -1: one, where there is a second node."`
+	EngineRouting   bool     `name:"engine-routing" help:"Keep each day's actions of an institution on one shard. Not to be changed while days are kept."`
+	EngineRetention string   `name:"engine-retention" enum:"auto,ilm,ism,sweep" default:"auto" help:"What drops days that are past their time: ${enum}. auto: what the engine has."`
+	DropUnproven    bool     `name:"drop-unproven" help:"Drop days that are past their time although no archive has proven that it holds them. Without it nothing is dropped."`
+}
+
+func (f *engineFlags) options() elastic.Options {
+	retention := elastic.Retention(f.EngineRetention)
+	if f.EngineRetention == "auto" {
+		retention = elastic.RetentionAuto
+	}
+	return elastic.Options{Addresses: f.Engine, Username: f.EngineUser, Password: f.EnginePassword, APIKey: f.EngineAPIKey, CAFile: f.EngineCA,
+		Gzip: f.EngineGzip, Prefix: f.EnginePrefix, Shards: f.EngineShards, Replicas: f.EngineReplicas, Routing: f.EngineRouting, Retention: retention}
+}
+
+// engine is a store as the service looks after it.
+type engine interface {
+	actionlog.Store
+	Institutions(ctx context.Context) ([]actionlog.Institution, error)
+	Missing() []string // what cannot be answered from
+	Bytes() int64
+	Len() int // days
+	Close() error
+}
+
+// openEngine opens the store; about says what it is.
+func (r *running) openEngine(ctx context.Context) (store engine, about string, err error) {
+	if len(r.cmd.Engine) > 0 {
+		e, err := elastic.Open(ctx, r.cmd.options(), r.log)
+		if err != nil {
+			return nil, "", err
+		}
+		store, about = e, e.Version()+"; days go by "+e.Retention()
+	} else if store, err = sqlite.Open(ctx, filepath.Join(r.dir, "store"), sqlite.Options{Log: r.log}); err != nil {
+		return nil, "", err
+	} else {
+		about = "SQLite; days go by sweep"
+	}
+	if !r.cmd.DropUnproven {
+		about += ", none before an archive holds it"
+	}
+	r.onStop(func(context.Context) error { return store.Close() })
+	return store, about, nil
+}
+
+// workers is how many batches are written to a store at the same time: SQLite has one
+// writer a day, an engine answers after a refresh.
+func workers(store engine) int {
+	if _, ok := store.(*elastic.Store); ok {
+		return 4
+	}
+	return 1
+}
+
+// retainEvery is how often days are looked through that are past their time.
+const retainEvery = time.Hour
+
+// retain drops days that are past their time, or gives them to the engine's policy,
+// where the operator said that no archive is needed.
+func (r *running) retain(ctx context.Context, store engine) error {
+	unproven := func(context.Context, actionlog.Day) (bool, error) { return true, nil }
+	attached := map[actionlog.Day]bool{}
+	for {
+		var err error
+		if e, ok := store.(*elastic.Store); ok && e.Retention() != string(elastic.RetentionSweep) {
+			err = attachAll(ctx, e, attached)
+		} else {
+			_, err = indexer.Sweep(ctx, store, time.Now(), unproven, r.log)
+		}
+		if err != nil && ctx.Err() == nil {
+			r.log.Warn("retention", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(retainEvery):
+		}
+	}
+}
+
+// attachAll gives the days that are there to the engine's policy.
+func attachAll(ctx context.Context, e *elastic.Store, attached map[actionlog.Day]bool) error {
+	days, err := e.Days(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range days {
+		if attached[d.Day] || d.Damage != "" {
+			continue
+		}
+		if err := e.Attach(ctx, d.Day); err != nil {
+			return err
+		}
+		attached[d.Day] = true
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package bus
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"actionlog"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// stateBucket is the key-value bucket that holds all buckets of State.
+const stateBucket = "actionlog-state"
+
+// maxValueBytes is the limit that actionlog.State names.
+const maxValueBytes = 64 << 10
+
+// State is an actionlog.State on a key-value bucket of JetStream. A revision is the
+// sequence of the bucket's stream, which is never used twice.
+type State struct{ kv jetstream.KeyValue }
+
+var _ actionlog.State = (*State)(nil)
+
+// State returns the state of this connection's server; it is made where there is
+// none.
+func (b *Bus) State(ctx context.Context) (*State, error) {
+	kv, err := b.JS.KeyValue(ctx, stateBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = b.JS.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: stateBucket, History: 1, Storage: jetstream.FileStorage, Replicas: b.copies(0)})
+		if errors.Is(err, jetstream.ErrBucketExists) { // somebody else was first
+			kv, err = b.JS.KeyValue(ctx, stateBucket)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
+	}
+	return &State{kv}, nil
+}
+
+// Buckets and keys may be any text; of a key of JetStream there are few letters.
+func encodeKey(text string) string { return "k" + base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+func stateKey(bucket, key string) string { return encodeKey(bucket) + "." + encodeKey(key) }
+
+// Get implements actionlog.State.
+func (s *State) Get(ctx context.Context, bucket, key string) (value []byte, revision uint64, err error) {
+	e, err := s.kv.Get(ctx, stateKey(bucket, key))
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, 0, fmt.Errorf("%s %s: %w", bucket, key, actionlog.ErrNotFound)
+	case err != nil:
+		return nil, 0, fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
+	}
+	return e.Value(), e.Revision(), nil
+}
+
+// Put implements actionlog.State.
+func (s *State) Put(ctx context.Context, bucket, key string, value []byte, revision uint64) (next uint64, err error) {
+	if len(value) > maxValueBytes {
+		return 0, actionlog.Invalidf("value", "is longer than %d bytes", maxValueBytes)
+	}
+	if revision == 0 {
+		next, err = s.kv.Create(ctx, stateKey(bucket, key), value)
+	} else {
+		next, err = s.kv.Update(ctx, stateKey(bucket, key), value, revision)
+	}
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		return next, nil
+	case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+		return 0, fmt.Errorf("%s %s: %w", bucket, key, actionlog.ErrConflict)
+	}
+	return 0, fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
+}
+
+// Delete implements actionlog.State.
+func (s *State) Delete(ctx context.Context, bucket, key string) error {
+	if _, _, err := s.Get(ctx, bucket, key); errors.Is(err, actionlog.ErrNotFound) {
+		return nil // no mark of a deletion for what is not there
+	}
+	if err := s.kv.Purge(ctx, stateKey(bucket, key)); err != nil {
+		return fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// List implements actionlog.State.
+func (s *State) List(ctx context.Context, bucket string) (keys []string, err error) {
+	prefix := encodeKey(bucket) + "."
+	found, err := s.kv.ListKeysFiltered(ctx, prefix+">")
+	if err != nil {
+		return nil, fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
+	}
+	defer func() { _ = found.Stop() }() // it ended by itself
+	for k := range found.Keys() {
+		raw, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(strings.TrimPrefix(k, prefix), "k"))
+		if err != nil {
+			return nil, fmt.Errorf("state: key %q: %w", k, err)
+		}
+		keys = append(keys, string(raw))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
+}
