@@ -59,13 +59,6 @@ func removeAll(t testing.TB, s *Store) {
 
 func TestMain(m *testing.M) { enginetest.Main(m) }
 
-// onEach runs a test on a server of every release.
-func onEach(t *testing.T, run func(t *testing.T, address string)) {
-	for _, r := range enginetest.Releases {
-		t.Run(string(r), func(t *testing.T) { run(t, enginetest.URL(t, r)) })
-	}
-}
-
 // The contract of a store, on real engines.
 func TestStore(t *testing.T) {
 	seeds := map[enginetest.Release]string{enginetest.OpenSearch3: "1-60", enginetest.OpenSearch2: "61-80", enginetest.Elasticsearch8: "81-100"}
