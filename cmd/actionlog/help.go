@@ -8,7 +8,7 @@ import (
 
 // examples are shown by --help, and parsed by a test.
 var examples = map[string][]string{
-	"serve":   {"actionlog serve --demo", "actionlog serve --data /var/lib/actionlog --listen 127.0.0.1:8080", "actionlog serve --nats nats://127.0.0.1:4222"},
+	"serve":   {"actionlog serve --demo", "actionlog serve --data /var/lib/actionlog --listen 127.0.0.1:8080", "actionlog serve --nats nats://127.0.0.1:4222", "actionlog serve --engine http://127.0.0.1:9200", "actionlog serve --role indexer --nats nats://n1:4222,nats://n2:4222 --engine https://e1:9200,https://e2:9200 --engine-ca ca.pem"},
 	"publish": {"actionlog publish actions.ndjson", "zcat actions.ndjson.gz | actionlog publish -", "actionlog publish --http actions.ndjson"},
 	"search": {
 		`actionlog search --user "melody wang" --range 30d`,
@@ -28,6 +28,7 @@ var examples = map[string][]string{
 	"token create": {"actionlog token create --name siem --institution my-school"},
 	"token list":   {"actionlog token list --format table"},
 	"token revoke": {"actionlog token revoke 3f9a"},
+	"copy":         {"actionlog copy --from data --to http://127.0.0.1:9200", "actionlog copy --from http://127.0.0.1:9200 --to data2"},
 	"generate":     {"actionlog generate --count 100000 --seed 7 -o actions.ndjson"},
 	"check":        {"actionlog check", "actionlog check --url http://127.0.0.1:8080"},
 	"completion":   {"source <(actionlog completion bash)", "actionlog completion zsh > ~/.zsh/completions/_actionlog", "actionlog completion fish > ~/.config/fish/completions/actionlog.fish"},

@@ -188,13 +188,13 @@ func TestSeedMakesTheProgram(t *testing.T) {
 	if listing(randomProgram(4)) == first {
 		t.Error("two seeds make one program")
 	}
-	for wanted, want := range map[string]string{"": "1 60 <nil>", "7": "7 7 <nil>", "3-900": "3 900 <nil>"} {
+	for wanted, want := range map[string]string{everyProgram: "1 60 <nil>", "7": "7 7 <nil>", "3-900": "3 900 <nil>"} {
 		first, last, err := seeds(wanted)
 		if got := fmt.Sprint(first, last, err); got != want {
 			t.Errorf("seeds(%q) = %s, want %s", wanted, got, want)
 		}
 	}
-	for _, wrong := range []string{"x", "1-", "-1", "1-x"} {
+	for _, wrong := range []string{"", "x", "1-", "-1", "1-x"} {
 		if _, _, err := seeds(wrong); err == nil {
 			t.Errorf("seeds(%q) is accepted", wrong)
 		}
