@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"actionlog"
@@ -20,6 +21,9 @@ const (
 	maxBatchBytes = 8 << 20
 	// linger is how long a batch waits for more once the stream has paused.
 	linger = 5 * time.Millisecond
+	// gather is how long it waits while other batches are being written: a store
+	// that answers late is served better by few large batches than by many small.
+	gather = 100 * time.Millisecond
 	// finishWithin is how long the batch in hand may take after the stop.
 	finishWithin = 5 * time.Second
 	// keepAlive is how often a batch in hand tells the stream that it is worked on.
@@ -44,7 +48,8 @@ type Indexer struct {
 	Log         *slog.Logger     // default slog.Default
 	Now         func() time.Time // default time.Now
 
-	health health
+	health  health
+	writing atomic.Int32 // batches
 }
 
 // Run indexes until ctx is done; the batch in hand is then finished, and what
@@ -74,7 +79,9 @@ func (x *Indexer) work(ctx context.Context, ready <-chan []entry) {
 	for batch := range ready {
 		finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })
+		x.writing.Add(1)
 		stuck := x.settle(finish, batch)
+		x.writing.Add(-1)
 		stop()
 		cancel()
 		if !stuck {
@@ -142,7 +149,11 @@ func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to cha
 	defer close(to)
 	for m := range from {
 		batch, size := []entry{x.judge(m)}, len(m.Data())
-		pause := time.After(linger)
+		wait := linger
+		if x.Workers > 1 && x.writing.Load() > 0 {
+			wait = gather
+		}
+		pause := time.After(wait)
 		for open := true; open; {
 			more, ready := from, to
 			if len(batch) >= maxBatch || size >= maxBatchBytes {

@@ -70,7 +70,7 @@ func (r *running) openEngine(ctx context.Context) (store engine, about string, e
 // writer a day, an engine answers after a refresh.
 func workers(store engine) int {
 	if _, ok := store.(*elastic.Store); ok {
-		return 4
+		return 8
 	}
 	return 1
 }

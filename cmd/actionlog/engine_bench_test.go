@@ -73,6 +73,7 @@ func BenchmarkOnOpenSearch(b *testing.B) {
 		through.settle(b)
 		r.bulks = nil
 	}
+	b.Run("live", BenchmarkLive)
 	b.Run("bulk", func(b *testing.B) { compareBulk(b, engine, r, n) })
 	b.Run("page", func(b *testing.B) { through.comparePage(b, engine, r) })
 	b.Run("export", func(b *testing.B) { through.compareExport(b, engine, r, 3*n) })

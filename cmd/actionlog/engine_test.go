@@ -31,7 +31,7 @@ var prefixes atomic.Int64
 // engineOf says on which engine a test's services are: an address and a prefix of its
 // own, or "" for the store in the folder. It follows from the test's name.
 func engineOf(t testing.TB) (url, prefix string) {
-	if !strings.HasPrefix(t.Name(), onOpenSearch+"/") {
+	if !strings.HasPrefix(t.Name(), onOpenSearch+"/") && !strings.HasPrefix(t.Name(), "BenchmarkOnOpenSearch/live") {
 		return "", ""
 	}
 	return enginetest.URL(t, enginetest.OpenSearch3), fmt.Sprintf("c%d-%d-", os.Getpid(), prefixes.Add(1))

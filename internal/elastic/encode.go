@@ -19,7 +19,7 @@ type document struct {
 	InstitutionName string    `json:"institution_name,omitempty"`
 	ID              string    `json:"id"`
 	OccurredAt      time.Time `json:"occurred_at"`
-	ReceivedAt      time.Time `json:"received_at"`
+	ReceivedAt      time.Time `json:"received_at,omitzero"`
 	Position        position  `json:"position"`
 	Staff           bool      `json:"staff"`
 	Warnings        []string  `json:"warnings,omitempty"`
@@ -103,17 +103,17 @@ type trace struct {
 }
 
 // encode makes the document of an item.
-func encode(item *actionlog.Item) *document {
+func (c *cutter) encode(item *actionlog.Item) *document {
 	a := &item.Action
 	d := &document{
 		Institution: item.Institution, InstitutionName: a.Institution.Name, ID: item.ID, OccurredAt: item.OccurredAt.UTC(), ReceivedAt: item.ReceivedAt.UTC(),
 		Position: position{item.Position.Stream, item.Position.Sequence}, Staff: item.Staff, Warnings: item.Warnings,
 		Digest: hex.EncodeToString(item.Digest[:]), Category: string(a.Category), Action: labelled{exact(a.Code), exact(a.Label)}, Outcome: exact(a.Outcome),
-		Actor: encodePerson(&a.Actor), Targets: encodeTargets(a.Targets), Course: encodeTitled(a.Course), Class: encodeTitled(a.Class),
-		Any: anyText(item.Text), AnyStaff: anyText(item.StaffText), Document: string(item.Document),
+		Actor: c.person(&a.Actor), Targets: c.targets(a.Targets), Course: c.titled(a.Course), Class: c.titled(a.Class),
+		Any: c.anyText(item.Text), AnyStaff: c.anyText(item.StaffText), Document: string(item.Document),
 	}
 	if a.OnBehalfOf != nil {
-		d.OnBehalfOf = encodePerson(a.OnBehalfOf)
+		d.OnBehalfOf = c.person(a.OnBehalfOf)
 	}
 	if r := a.Request; r != (actionlog.Request{}) {
 		d.Request = &request{Method: exact(r.Method), URL: exact(r.URL), Path: prefixable(r.Path()), ContentType: exact(r.MediaType())}
@@ -133,8 +133,8 @@ func encode(item *actionlog.Item) *document {
 	return d
 }
 
-func encodePerson(p *actionlog.Person) *person {
-	e := &person{Kind: exact(p.Kind), Key: exact(people.Key(*p)), Any: wordsText(people.Words(p.Name)), Name: exact(p.Name)}
+func (c *cutter) person(p *actionlog.Person) *person {
+	e := &person{Kind: exact(p.Kind), Key: exact(people.Key(*p)), Any: c.nameText(p.Name), Name: exact(p.Name)}
 	if e.Name == "" {
 		e.NameOr = exact(firstOf(p.Email, p.ID, p.ExternalID))
 	}
@@ -162,7 +162,7 @@ func domainOf(address string) string {
 	return ""
 }
 
-func encodeTargets(all []actionlog.Person) *targets {
+func (c *cutter) targets(all []actionlog.Person) *targets {
 	if len(all) == 0 {
 		return nil
 	}
@@ -182,37 +182,22 @@ func encodeTargets(all []actionlog.Person) *targets {
 		if key := people.Key(*p); key != "" {
 			e.Key = append(e.Key, exact(key))
 		}
-		if words := wordsText(people.Words(p.Name)); words != "" {
+		if words := c.nameText(p.Name); words != "" {
 			e.Any = append(e.Any, words)
 		}
 	}
 	return e
 }
 
-func encodeTitled(t actionlog.Titled) *titled {
+func (c *cutter) titled(t actionlog.Titled) *titled {
 	if t == (actionlog.Titled{}) {
 		return nil
 	}
-	e := &titled{Key: exact(people.TitledKey(t)), ID: exact(t.ID), Any: wordsText(people.Words(t.Title)), Name: exact(t.Title)}
+	e := &titled{Key: exact(people.TitledKey(t)), ID: exact(t.ID), Any: c.nameText(t.Title), Name: exact(t.Title)}
 	if t.Title == "" {
 		e.NameOr = exact(t.ID)
 	}
 	return e
-}
-
-// anyText is each word of the texts, once.
-func anyText(texts []string) string {
-	seen := map[string]bool{}
-	var words []string
-	for _, text := range texts {
-		for _, w := range people.Words(text) {
-			if !seen[w] {
-				seen[w] = true
-				words = append(words, w)
-			}
-		}
-	}
-	return wordsText(words)
 }
 
 func firstOf(values ...string) string {
@@ -243,7 +228,7 @@ type stored struct {
 	Institution string    `json:"institution"`
 	ID          string    `json:"id"`
 	OccurredAt  time.Time `json:"occurred_at"`
-	ReceivedAt  time.Time `json:"received_at"`
+	ReceivedAt  time.Time `json:"received_at,omitzero"`
 	Position    position  `json:"position"`
 	Staff       bool      `json:"staff"`
 	Warnings    []string  `json:"warnings"`

@@ -34,6 +34,7 @@ type Store struct {
 	refresher *refresher
 	directory *directory
 	retention retention
+	cutters   sync.Pool // of *cutter
 
 	mu    sync.Mutex
 	known map[actionlog.Day]bool // days whose index is there
@@ -70,6 +71,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*Store, error) {
 	if o.RefreshEvery == 0 {
 		s.refresher.every = 500 * time.Millisecond
 	}
+	s.cutters.New = func() any { return newCutter() }
 	s.directory = newDirectory(s)
 	if err := s.prepare(ctx); err != nil {
 		return nil, err

@@ -36,18 +36,6 @@ func exact(value string) string { return clip(value, maxTerm) }
 // wordTerm is the word of a text field.
 func wordTerm(word string) string { return clip(word, maxWord) }
 
-// wordsText is the text of a text field: words and spaces between them.
-func wordsText(words []string) string {
-	var b strings.Builder
-	for i, w := range words {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(wordTerm(w))
-	}
-	return b.String()
-}
-
 // pieces calls each for the pieces of a long value, which end between characters.
 func pieces(value string, each func(term string)) {
 	for start := 0; start < len(value); {

@@ -97,6 +97,8 @@ func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []
 	var group errgroup.Group
 	group.SetLimit(s.bulk)
 	ready := map[actionlog.Day]bool{}
+	cut := s.cutters.Get().(*cutter)
+	defer s.cutters.Put(cut)
 	for start := 0; start < len(round); {
 		e := newEncoder()
 		var ops []bulkOp
@@ -119,7 +121,7 @@ func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []
 			if err := e.line(obj{"create": op.meta()}); err != nil {
 				return err
 			}
-			if err := e.line(encode(&items[i])); err != nil {
+			if err := e.line(cut.encode(&items[i])); err != nil {
 				return fmt.Errorf("action %s: %w", items[i].ID, err)
 			}
 			op.end = e.buffer.Len()
