@@ -33,11 +33,9 @@ func openContexts(t *testing.T, s *Store) (open int) {
 	return open
 }
 
-// Forty exports at a time hold forty views open and not forty times the days, and none
-// is left, also of those whose client leaves.
-func TestExportsCloseTheirViews(t *testing.T) {
-	s := openTest(t, enginetest.URL(t, enginetest.OpenSearch3), Options{})
-	const days, each, exports = 12, 120, 40
+// writeDays writes so many actions on each of so many days, and returns how many.
+func writeDays(t *testing.T, s *Store, days, each int) int {
+	t.Helper()
 	start := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	var items []actionlog.Item
 	for i := range days * each {
@@ -57,6 +55,15 @@ func TestExportsCloseTheirViews(t *testing.T) {
 			t.Fatalf("item %d: %d %v", i, o.Kind, o.Err)
 		}
 	}
+	return len(items)
+}
+
+// Forty exports at a time hold forty views open and not forty times the days, and none
+// is left, also of those whose client leaves.
+func TestExportsCloseTheirViews(t *testing.T) {
+	s := openTest(t, enginetest.URL(t, enginetest.OpenSearch3), Options{})
+	const exports = 40
+	total := writeDays(t, s, 12, 120)
 	before := openContexts(t, s)
 	var group sync.WaitGroup
 	most := 0
@@ -86,8 +93,8 @@ func TestExportsCloseTheirViews(t *testing.T) {
 					mu.Unlock()
 				}
 			}
-			if i%4 == 0 && n != len(items) {
-				t.Errorf("export %d has %d of %d", i, n, len(items))
+			if i%4 == 0 && n != total {
+				t.Errorf("export %d has %d of %d", i, n, total)
 			}
 		})
 	}
