@@ -1,10 +1,14 @@
 package elastic
 
 import (
+	"context"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -124,5 +128,58 @@ func TestMediaTypes(t *testing.T) {
 		}
 		mu.Unlock()
 		s.Close()
+	}
+}
+
+// A server's certificate is checked; with its authority given it is trusted, an API
+// key is sent, and requests are compressed.
+func TestSecureConnection(t *testing.T) {
+	var mu sync.Mutex
+	var encodings []string
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !strings.EqualFold(r.Header.Get("Authorization"), "ApiKey a2V5") {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if r.ContentLength != 0 {
+			encodings = append(encodings, r.Header.Get("Content-Encoding"))
+		}
+		fmt.Fprint(w, `{"version":{"number":"3.5.0","distribution":"opensearch"},"items":[{"create":{"status":201}}]}`)
+	}))
+	t.Cleanup(s.Close)
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := dial(ctx, &Options{Addresses: []string{s.URL}, APIKey: "a2V5"}); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("without the authority: %v", err)
+	}
+	if _, err := dial(ctx, &Options{Addresses: []string{s.URL}, CAFile: ca, APIKey: "d3Jvbmc="}); err == nil || !strings.Contains(err.Error(), "credentials") {
+		t.Errorf("with another key: %v", err)
+	}
+	c, err := dial(ctx, &Options{Addresses: []string{s.URL}, CAFile: ca, APIKey: "a2V5", Gzip: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&Store{client: c}).sendBulk(ctx, []byte("{\"create\":{}}\n{}\n"), 1); err != nil {
+		t.Error(err)
+	}
+	if len(encodings) != 1 || encodings[0] != "gzip" {
+		t.Errorf("bodies were encoded %q", encodings)
+	}
+	for path, text := range map[string]string{filepath.Join(t.TempDir(), "none"): "", ca: "no certificate"} {
+		if text != "" {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := dial(ctx, &Options{Addresses: []string{s.URL}, CAFile: path}); err == nil || !strings.Contains(err.Error(), "authorities") {
+			t.Errorf("--engine-ca %q: %v", text, err)
+		}
 	}
 }

@@ -70,3 +70,10 @@ func TestStore(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkNamesOnOpenSearch: how many are found by a misspelt name.
+func BenchmarkNamesOnOpenSearch(b *testing.B) {
+	storetest.BenchNames(b, func(b *testing.B) actionlog.Store {
+		return openTest(b, enginetest.URL(b, enginetest.OpenSearch3), Options{transport: http.DefaultTransport})
+	})
+}

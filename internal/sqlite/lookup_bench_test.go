@@ -11,6 +11,7 @@ import (
 
 	"actionlog"
 	"actionlog/internal/people"
+	"actionlog/internal/storetest"
 )
 
 type institutionSource struct{ store *Store }
@@ -85,6 +86,18 @@ func BenchmarkLookup(b *testing.B) {
 	b.ReportMetric(float64(delays[len(delays)/2].Microseconds())/1000, "p50_ms")
 	b.ReportMetric(float64(delays[len(delays)*99/100].Microseconds())/1000, "p99_ms")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkNames: how many are found by a misspelt name.
+func BenchmarkNames(b *testing.B) {
+	storetest.BenchNames(b, func(b *testing.B) actionlog.Store {
+		s, err := Open(b.Context(), b.TempDir(), Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = s.Close() })
+		return s
+	})
 }
 
 // BenchmarkDirectoryCost: which part of indexing (parsing and writing) is the

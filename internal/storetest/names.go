@@ -1,8 +1,9 @@
-package sqlite
+package storetest
 
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -40,16 +41,12 @@ func namedPeople(b *testing.B, file string) (list []namedPerson) {
 	return list
 }
 
-// storeOf gives each person one action.
-func storeOf(b *testing.B, list []namedPerson) *Store {
-	s, err := Open(b.Context(), b.TempDir(), Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = s.Close() })
+// fill gives each person one action.
+func fill(b *testing.B, s actionlog.Store, list []namedPerson) {
+	b.Helper()
 	var batch []actionlog.Item
 	for i, p := range list {
-		doc, err := json.Marshal(map[string]any{"id": fmt.Sprint("a", i), "occurred_at": noon.Add(time.Duration(i) * time.Millisecond), "institution": map[string]any{"id": "uni"},
+		doc, err := json.Marshal(map[string]any{"id": fmt.Sprint("a", i), "occurred_at": noon.Add(time.Duration(i) * time.Millisecond), "institution": map[string]any{"id": home},
 			"category": "course", "action": map[string]any{"code": "x"}, "actor": map[string]any{"kind": "user", "id": p.ID, "name": p.Name}})
 		if err != nil {
 			b.Fatal(err)
@@ -63,29 +60,45 @@ func storeOf(b *testing.B, list []namedPerson) *Store {
 	if _, err := s.Write(b.Context(), batch); err != nil {
 		b.Fatal(err)
 	}
-	return s
 }
 
-// BenchmarkNames: of the people of ../shared/data, each with one action in the
+// homeSource is the directory of the institution of the cases, as package people asks
+// it.
+type homeSource struct{ store actionlog.Store }
+
+// Vocabulary implements people.Source.
+func (s homeSource) Vocabulary(ctx context.Context, keys []string, limit int) ([]actionlog.DirectoryWord, bool, error) {
+	return s.store.Vocabulary(ctx, home, actionlog.DirectoryPeople, keys, limit)
+}
+
+// Lookup implements people.Source.
+func (s homeSource) Lookup(ctx context.Context, m actionlog.DirectoryMatch, limit int) ([]actionlog.DirectoryEntry, bool, error) {
+	return s.store.Lookup(ctx, home, actionlog.DirectoryPeople, m, limit)
+}
+
+// BenchNames measures: of the people of ../shared/data, each with one action in the
 // store, looked up by a misspelt name, the share that is among the first ten; and,
 // of those who have no action, the share for which somebody else is called near.
-func BenchmarkNames(b *testing.B) {
+// open returns an empty store. The file's folder is two levels above the package's.
+func BenchNames(b *testing.B, open func(b *testing.B) actionlog.Store) {
 	for _, set := range []string{"febrl4", "febrl3"} {
 		b.Run(set, func(b *testing.B) {
 			everybody, queries := namedPeople(b, "names_"+set+"_actors.ndjson.gz"), namedPeople(b, "names_"+set+"_queries.ndjson.gz")
 			for b.Loop() {
-				report(b, storeOf(b, everybody), queries)
-				absent(b, everybody, queries)
+				s := open(b)
+				fill(b, s, everybody)
+				report(b, s, queries)
+				absent(b, open(b), everybody, queries)
 			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
 }
 
-func report(b *testing.B, s *Store, queries []namedPerson) {
+func report(b *testing.B, s actionlog.Store, queries []namedPerson) {
 	right, all := map[string]float64{}, map[string]float64{}
 	for _, q := range queries {
-		found, _, err := people.Search(b.Context(), institutionSource{s}, q.Query, 10)
+		found, _, err := people.Search(b.Context(), homeSource{s}, q.Query, 10)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -111,7 +124,7 @@ func report(b *testing.B, s *Store, queries []namedPerson) {
 
 // absent takes every other person away, and looks for those by their right names
 // and by their misspelt ones.
-func absent(b *testing.B, everybody, queries []namedPerson) {
+func absent(b *testing.B, s actionlog.Store, everybody, queries []namedPerson) {
 	there := map[string]bool{}
 	var half []namedPerson
 	for i, p := range everybody {
@@ -119,7 +132,7 @@ func absent(b *testing.B, everybody, queries []namedPerson) {
 			there[p.ID], half = true, append(half, p)
 		}
 	}
-	s := storeOf(b, half)
+	fill(b, s, half)
 	share := func(list []namedPerson, text func(namedPerson) (id, name string)) float64 {
 		near, n := 0.0, 0.0
 		for _, p := range list {
@@ -128,7 +141,7 @@ func absent(b *testing.B, everybody, queries []namedPerson) {
 				continue
 			}
 			n++
-			found, _, err := people.Search(b.Context(), institutionSource{s}, name, 1)
+			found, _, err := people.Search(b.Context(), homeSource{s}, name, 1)
 			if err != nil {
 				b.Fatal(err)
 			}
