@@ -2,6 +2,7 @@ package actionlog
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -25,6 +26,23 @@ type Query struct {
 	// MissingDays permits an answer although days that the query covers are
 	// set aside as damaged. Without it such an answer is ErrUnavailable.
 	MissingDays bool
+}
+
+// Check returns an *InvalidError for a query that has no institution or a clause that
+// means nothing; every store refuses these.
+func (q *Query) Check() error {
+	if q.Institution == "" {
+		return Invalidf("institution", "is missing")
+	}
+	for _, c := range q.Clauses {
+		if len(c.Values) == 0 {
+			return Invalidf(string(c.Field), "has no value")
+		}
+		if !slices.Contains(clauseFields[:], c.Field) {
+			return Invalidf("field", "%q is not a field that a clause can look at", c.Field)
+		}
+	}
+	return nil
 }
 
 // StaffView says how actions of the platform's own staff are treated.
@@ -74,6 +92,10 @@ const (
 	FieldCourse      Field = "course"               // Value.Titled
 	FieldClass       Field = "class"                // Value.Titled
 )
+
+// clauseFields are all fields that a clause can look at.
+var clauseFields = [...]Field{FieldID, FieldCategory, FieldAction, FieldOutcome, FieldActorKind, FieldChannel, FieldMethod, FieldCode, FieldURL,
+	FieldContentType, FieldAny, FieldIP, FieldBatch, FieldRequestID, FieldActor, FieldTarget, FieldOnBehalfOf, FieldPerson, FieldCourse, FieldClass}
 
 // Value is one alternative of a clause. Which part is used depends on the
 // field, see there; the others are zero. Text compares byte for byte unless

@@ -20,7 +20,7 @@ func (r *reader) required(root *node, a *Action) (err error) {
 		return v
 	}
 	a.ID = need("/id")
-	if err == nil && !isToken(a.ID, 128, "._:-") {
+	if err == nil && !IsActionID(a.ID) {
 		err = Invalidf("/id", "is not 1 to 128 characters of A-Z a-z 0-9 . _ : -")
 	}
 	at := need("/occurred_at")
@@ -75,6 +75,9 @@ func requiredString(root *node, pointer string) (string, error) {
 	}
 	return n.text, nil
 }
+
+// IsActionID tells whether s may be the id of an action: 1–128 of A-Za-z0-9._:-.
+func IsActionID(s string) bool { return isToken(s, 128, "._:-") }
 
 // IsInstitutionID tells whether s may be the ID of an institution: 1–64 of
 // A-Za-z0-9_-.

@@ -46,6 +46,39 @@ type Item struct {
 	Text, StaffText []string
 }
 
+// Rounds yields the items' indexes in rounds, in their order: in none of them do two
+// items share an identity (institution, id, day). An engine that writes a round at a
+// time has the first of the same identity count.
+func Rounds(items []Item) iter.Seq[[]int] {
+	type identity struct {
+		institution, id string
+		day             Day
+	}
+	return func(yield func([]int) bool) {
+		rest := make([]int, len(items))
+		for i := range rest {
+			rest[i] = i
+		}
+		for len(rest) > 0 {
+			var round, later []int
+			seen := make(map[identity]bool, len(rest))
+			for _, i := range rest {
+				k := identity{items[i].Institution, items[i].ID, items[i].Day()}
+				if seen[k] {
+					later = append(later, i)
+					continue
+				}
+				seen[k] = true
+				round = append(round, i)
+			}
+			if !yield(round) {
+				return
+			}
+			rest = later
+		}
+	}
+}
+
 // OutcomeKind says what became of an item.
 type OutcomeKind int
 

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,8 +72,12 @@ func startNATS(t *testing.T) (servers []*process, urls string) {
 	if out, err := exec.Command("go", "build", "-o", binary, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
 		t.Fatalf("nats-server: %v\n%s", err, out)
 	}
+	ports, err := enginetest.FreePorts(6)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var clients, routes []string
-	for _, port := range freePorts(t, 6) {
+	for _, port := range ports {
 		if len(clients) < 3 {
 			clients = append(clients, fmt.Sprint(port))
 		} else {
@@ -102,19 +104,6 @@ authorization { user: publisher, password: %q }
 	return servers, "nats://127.0.0.1:" + strings.Join(clients, ",nats://127.0.0.1:")
 }
 
-func freePorts(t *testing.T, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
-}
-
 // role is a process of the service with one role.
 func (m *many) role(t *testing.T, role string) *process {
 	dir := t.TempDir()
@@ -130,34 +119,13 @@ func startMany(t *testing.T) *many {
 		p := m.role(t, "indexer")
 		p.start(t)
 		m.indexers = append(m.indexers, p)
-		isReady(t, p)
+		whenReady(t, p.dir)
 	}
 	p := m.role(t, "search")
 	p.start(t)
-	m.search = isReady(t, p)
+	m.search = whenReady(t, p.dir)
 	m.search.publisher = dialPublisher(t, m.natsURL, natsPassword)
 	return m
-}
-
-// isReady waits until a process of the service is ready.
-func isReady(t *testing.T, p *process) *service {
-	t.Helper()
-	s := &service{dir: p.dir}
-	eventually(t, p.name+" is ready", func() bool {
-		address, err := os.ReadFile(filepath.Join(p.dir, "http.addr"))
-		if err != nil {
-			return false
-		}
-		s.url = strings.TrimSpace(string(address))
-		resp, err := http.Get(s.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-	s.token = s.file(t, "admin.token")
-	return s
 }
 
 // publishAnyhow publishes until the stream has taken everything, whatever ends

@@ -31,24 +31,13 @@ func TestMain(m *testing.M) {
 // startProcess runs `serve` on dir as a process of its own.
 func startProcess(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
-	for _, name := range []string{"http.addr", "nats.addr"} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command(os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), "ACTIONLOG_TEST_MAIN=1")
-	cmd.Stderr = logTo(t)
-	if err := cmd.Start(); err != nil {
+	if err := os.Remove(filepath.Join(dir, "nats.addr")); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if cmd.ProcessState == nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-		}
-	})
-	return cmd
+	p := &process{dir: dir, env: []string{"ACTIONLOG_TEST_MAIN=1"},
+		args: []string{os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}}
+	p.start(t)
+	return p.cmd
 }
 
 // logTo is a file for a process's standard error, shown when the test fails.

@@ -54,8 +54,16 @@ func startService(t testing.TB, args ...string) *service {
 	return s
 }
 
-// connect waits until the service on dir is ready, and reads its credentials.
+// connect waits until the service on dir is ready, and is a publisher to it.
 func connect(t testing.TB, dir string) *service {
+	t.Helper()
+	s := whenReady(t, dir)
+	s.publisher = dialPublisher(t, s.file(t, "nats.addr"), s.file(t, "publisher.token"))
+	return s
+}
+
+// whenReady waits until the service on dir is ready, and reads its credentials.
+func whenReady(t testing.TB, dir string) *service {
 	t.Helper()
 	s := &service{dir: dir}
 	eventually(t, "the service is ready", func() bool {
@@ -75,7 +83,6 @@ func connect(t testing.TB, dir string) *service {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	s.publisher = dialPublisher(t, s.file(t, "nats.addr"), s.file(t, "publisher.token"))
 	return s
 }
 

@@ -3,6 +3,8 @@ package elastic
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -236,7 +238,7 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return fmt.Errorf("engine: its answer cannot be read: %w: %w", actionlog.ErrUnavailable, err)
+		return unreadable(err)
 	}
 	return nil
 }
@@ -280,54 +282,11 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 	return nil, &answerError{status: resp.StatusCode, request: method + " " + path, cause: causeOf(text)}
 }
 
-// answerError is an answer of the engine that is not what was asked for.
-type answerError struct {
-	status  int
-	request string
-	cause
-}
-
-// cause is why, in the engine's words.
-type cause struct {
-	Type   string `json:"type"`
-	Reason string `json:"reason"`
-}
-
-// Error implements error.
-func (e *answerError) Error() string {
-	return fmt.Sprintf("engine: %s: %d %s %s", e.request, e.status, e.Type, brief(e.Reason))
-}
-
-// Unwrap has it judged as "not now": what the engine refuses for good is found
-// out by who asks.
-func (e *answerError) Unwrap() error { return actionlog.ErrUnavailable }
-
-func brief(s string) string {
-	if len(s) <= 300 {
-		return s
+// trusting is a configuration that trusts these authorities and no others.
+func trusting(pem []byte) (*tls.Config, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("holds no certificate")
 	}
-	return strings.ToValidUTF8(s[:300], "") + "…"
-}
-
-func causeOf(body []byte) cause {
-	var answer struct{ Error json.RawMessage }
-	if json.Unmarshal(body, &answer) != nil {
-		return cause{Reason: "it answered something that is not JSON"}
-	}
-	var c struct {
-		cause
-		Root []cause `json:"root_cause"`
-	}
-	if json.Unmarshal(answer.Error, &c) != nil {
-		return cause{Reason: string(answer.Error)}
-	}
-	if len(c.Root) > 0 && c.Root[0].Reason != "" {
-		return c.Root[0]
-	}
-	return c.cause
-}
-
-func hasStatus(err error, status int) bool {
-	var a *answerError
-	return errors.As(err, &a) && a.status == status
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }

@@ -2,9 +2,9 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"actionlog"
@@ -12,11 +12,7 @@ import (
 
 // Count implements actionlog.Searcher.
 func (s *Store) Count(ctx context.Context, q actionlog.Query, max int64) (n int64, exact bool, err error) {
-	query, err := queryOf(&q)
-	if err != nil {
-		return 0, false, err
-	}
-	sc, err := s.scopeOf(&q)
+	query, sc, err := s.plan(&q)
 	if err != nil {
 		return 0, false, err
 	}
@@ -58,11 +54,7 @@ func (s *Store) Histogram(ctx context.Context, q actionlog.Query, edges []time.T
 	if by != "" && splittableBy[by] == "" {
 		return nil, actionlog.Invalidf("by", "%q is not a field that a histogram can be split by", by)
 	}
-	query, err := queryOf(&q)
-	if err != nil {
-		return nil, err
-	}
-	sc, err := s.scopeOf(&q)
+	query, sc, err := s.plan(&q)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +91,7 @@ type interval struct {
 func (s *Store) histogram(ctx context.Context, sc scope, q *actionlog.Query, query obj, buckets []actionlog.Bucket, by actionlog.Field) error {
 	filters := obj{}
 	for i, b := range buckets {
-		filters[intervalName(i)] = obj{"range": obj{"occurred_at": timeRange(b.From, b.To)}}
+		filters["i"+strconv.Itoa(i)] = obj{"range": obj{"occurred_at": timeRange(b.From, b.To)}}
 	}
 	intervals := obj{"filters": obj{"filters": filters}}
 	if by != "" {
@@ -110,11 +102,11 @@ func (s *Store) histogram(ctx context.Context, sc scope, q *actionlog.Query, que
 		return s.judge(ctx, err)
 	}
 	var answer struct{ Buckets map[string]interval }
-	if err := json.Unmarshal(a.Aggregations["intervals"], &answer); err != nil {
-		return unreadable(err)
+	if err := a.aggregation("intervals", &answer); err != nil {
+		return err
 	}
 	for i := range buckets {
-		b, found := &buckets[i], answer.Buckets[intervalName(i)]
+		b, found := &buckets[i], answer.Buckets["i"+strconv.Itoa(i)]
 		b.Count = found.Count
 		if by == "" {
 			continue
@@ -135,10 +127,6 @@ func (s *Store) histogram(ctx context.Context, sc scope, q *actionlog.Query, que
 		}
 	}
 	return s.originals(ctx, sc, query, buckets, by)
-}
-
-func intervalName(i int) string {
-	return string(rune('0'+i/100)) + string(rune('0'+i/10%10)) + string(rune('0'+i%10))
 }
 
 // splitExactly counts all values of a field in one interval, however many.

@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -128,13 +129,10 @@ func (d *directory) refresh(ctx context.Context) error {
 // load remembers the entries that are in the engine, of those named; the others
 // are remembered as new.
 func (d *directory) load(ctx context.Context, ids map[string]bool) error {
-	list := make([]string, 0, len(ids))
 	for id := range ids {
 		d.known[id] = &entry{texts: map[factType]map[string]*spelled{}}
-		list = append(list, id)
 	}
-	slices.Sort(list)
-	for part := range slices.Chunk(list, 500) {
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(ids)), 500) {
 		err := d.eachFact(ctx, obj{"terms": obj{"entry": part}}, func(f *fact, _ *hit) error {
 			d.known[f.Entry].remember(f)
 			return nil

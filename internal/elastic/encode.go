@@ -2,9 +2,9 @@ package elastic
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -136,7 +136,7 @@ func (c *cutter) encode(item *actionlog.Item) *document {
 func (c *cutter) person(p *actionlog.Person) *person {
 	e := &person{Kind: exact(p.Kind), Key: exact(people.Key(*p)), Any: c.nameText(p.Name), Name: exact(p.Name)}
 	if e.Name == "" {
-		e.NameOr = exact(firstOf(p.Email, p.ID, p.ExternalID))
+		e.NameOr = exact(cmp.Or(p.Email, p.ID, p.ExternalID))
 	}
 	e.ID = ids(p)
 	if email := people.FoldEmail(p.Email); email != "" {
@@ -198,13 +198,6 @@ func (c *cutter) titled(t actionlog.Titled) *titled {
 		e.NameOr = exact(t.ID)
 	}
 	return e
-}
-
-func firstOf(values ...string) string {
-	if i := slices.IndexFunc(values, func(v string) bool { return v != "" }); i >= 0 {
-		return values[i]
-	}
-	return ""
 }
 
 // encoder writes the lines of bulk requests.

@@ -37,20 +37,20 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 		return f, actionlog.Invalidf("limit", "is not positive")
 	}
 	top := topValues{limit: limit}
-	people := q
+	others := q
 	if field == actionlog.FieldActor && q.Staff != actionlog.StaffShown {
 		staff := actionlog.Clause{Field: actionlog.FieldActor, Values: []actionlog.Value{{Person: actionlog.PersonMatch{Staff: true}}}}
-		people.Clauses = append(slices.Clone(q.Clauses), staff)
-		n, _, err := s.Count(ctx, people, 0)
+		others.Clauses = append(slices.Clone(q.Clauses), staff)
+		n, _, err := s.Count(ctx, others, 0)
 		if err != nil {
 			return f, err
 		}
 		if n > 0 {
 			top.add(actionlog.FacetValue{Staff: true, Count: n})
 		}
-		people.Clauses[len(people.Clauses)-1].Not = true
+		others.Clauses[len(others.Clauses)-1].Not = true
 	}
-	err = s.eachValue(ctx, &people, name, func(value string, n int64) {
+	err = s.eachValue(ctx, &others, name, func(value string, n int64) {
 		if value == "" {
 			f.Missing += n
 			return
@@ -61,7 +61,7 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 		return f, err
 	}
 	f.Values, f.Other = top.sorted(), top.other
-	return f, s.label(ctx, &people, field, f.Values)
+	return f, s.label(ctx, &others, field, f.Values)
 }
 
 // topValues keeps the most frequent values; among equals, those that come first.
@@ -107,11 +107,7 @@ func (h *valueHeap) Pop() any {
 // eachValue counts each value of a field once, in no order of frequency; "" is
 // none.
 func (s *Store) eachValue(ctx context.Context, q *actionlog.Query, field string, each func(value string, n int64)) error {
-	query, err := queryOf(q)
-	if err != nil {
-		return err
-	}
-	sc, err := s.scopeOf(q)
+	query, sc, err := s.plan(q)
 	if err != nil {
 		return err
 	}
@@ -128,10 +124,8 @@ func (s *Store) eachValue(ctx context.Context, q *actionlog.Query, field string,
 				N   int64 `json:"doc_count"`
 			}
 		}
-		if raw := a.Aggregations["values"]; raw != nil { // no index, no answer
-			if err := json.Unmarshal(raw, &answer); err != nil {
-				return unreadable(err)
-			}
+		if err := a.aggregation("values", &answer); err != nil {
+			return err
 		}
 		for _, b := range answer.Buckets {
 			value, err := textOf(b.Key.Value)
@@ -163,11 +157,7 @@ func isHash(value string) bool { return strings.HasPrefix(value, mark+"=") }
 
 // label gives values their names, and those that are hashes themselves.
 func (s *Store) label(ctx context.Context, q *actionlog.Query, field actionlog.Field, values []actionlog.FacetValue) error {
-	query, err := queryOf(q)
-	if err != nil {
-		return err
-	}
-	sc, err := s.scopeOf(q)
+	query, sc, err := s.plan(q)
 	if err != nil {
 		return err
 	}
@@ -231,8 +221,8 @@ func (s *Store) nameValues(ctx context.Context, sc scope, query obj, field actio
 	var answer struct {
 		Buckets map[string]struct{ Named, Unnamed one }
 	}
-	if err := json.Unmarshal(a.Aggregations["values"], &answer); err != nil {
-		return unreadable(err)
+	if err := a.aggregation("values", &answer); err != nil {
+		return err
 	}
 	for i := range values {
 		bucket := answer.Buckets["v"+strconv.Itoa(i)]
@@ -311,11 +301,11 @@ func plainValue(a *actionlog.Action, f actionlog.Field) string {
 func plainName(a *actionlog.Action, f actionlog.Field) string {
 	switch f {
 	case actionlog.FieldActor:
-		return firstOf(a.Actor.Name, a.Actor.Email, a.Actor.ID, a.Actor.ExternalID)
+		return cmp.Or(a.Actor.Name, a.Actor.Email, a.Actor.ID, a.Actor.ExternalID)
 	case actionlog.FieldCourse:
-		return firstOf(a.Course.Title, a.Course.ID)
+		return cmp.Or(a.Course.Title, a.Course.ID)
 	case actionlog.FieldClass:
-		return firstOf(a.Class.Title, a.Class.ID)
+		return cmp.Or(a.Class.Title, a.Class.ID)
 	}
 	return a.Label
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -109,12 +110,10 @@ func (d *directory) forgetThose(ctx context.Context, entries []seen) error {
 	for i, e := range entries {
 		keys[i] = e.RawKey
 	}
-	mentions := make([]actionlog.Mentions, len(keys))
-	for start := 0; start < len(keys); start += maxAsked { // a day that cannot be asked may name them
-		part := keys[start:min(start+maxAsked, len(keys))]
-		if err := d.store.mentions(ctx, entries[0].Institution, entries[0].Kind, part, mentions[start:], false); err != nil {
-			return err
-		}
+	// A day that cannot be asked may name them: without it there is no answer.
+	mentions, err := d.store.mentions(ctx, entries[0].Institution, entries[0].Kind, keys, false)
+	if err != nil {
+		return err
 	}
 	var gone []seen
 	var ids []string
@@ -178,17 +177,12 @@ func (d *directory) removeWords(ctx context.Context, institution string, kind ac
 	if len(words) == 0 {
 		return nil
 	}
-	var sortedWords []string
-	for w := range words {
-		sortedWords = append(sortedWords, w)
-	}
-	slices.Sort(sortedWords)
 	s := d.store
 	if err := s.refresher.refresh(ctx, []string{s.wordsIndex()}); err != nil {
 		return err
 	}
-	scope := list{obj{"term": obj{"institution": institution}}, obj{"term": obj{"kind": string(kind)}}}
-	for part := range slices.Chunk(sortedWords, 1000) {
+	scope := ofKind(institution, kind)
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(words)), 1000) {
 		a, err := s.client.search(ctx, s.wordsIndex(), nil, obj{"query": obj{"bool": obj{"filter": append(slices.Clone(scope), obj{"terms": obj{"word": part}})}},
 			"size": len(part), "sort": list{"_doc"}, "seq_no_primary_term": true, "_source": []string{"word"}})
 		if err != nil {

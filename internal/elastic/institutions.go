@@ -25,10 +25,8 @@ func (s *Store) Institutions(ctx context.Context) (all []actionlog.Institution, 
 				Newest struct{ Hits struct{ Hits []hit } }
 			}
 		}
-		if raw := a.Aggregations["values"]; raw != nil {
-			if err := json.Unmarshal(raw, &answer); err != nil {
-				return nil, unreadable(err)
-			}
+		if err := a.aggregation("values", &answer); err != nil {
+			return nil, err
 		}
 		for _, b := range answer.Buckets {
 			i := actionlog.Institution{ID: b.Key.Value}

@@ -36,7 +36,7 @@ func (s *Store) Lookup(ctx context.Context, institution string, kind actionlog.D
 	if conditions == nil {
 		return nil, false, nil
 	}
-	filter := append(list{obj{"term": obj{"institution": institution}}, obj{"term": obj{"kind": string(kind)}}}, conditions...)
+	filter := append(ofKind(institution, kind), conditions...)
 	a, err := s.client.search(ctx, s.directoryIndex(), nil, obj{"query": obj{"bool": obj{"filter": filter}}, "collapse": obj{"field": "entry"},
 		"sort": list{obj{"at": "desc"}}, "size": limit + 1, "track_total_hits": false, "_source": []string{"entry"}})
 	if err != nil {
@@ -57,6 +57,11 @@ func (s *Store) Lookup(ctx context.Context, institution string, kind actionlog.D
 		return nil, false, err
 	}
 	return entries, more, nil
+}
+
+// ofKind is what all facts and words of an institution's people, courses or classes are.
+func ofKind(institution string, kind actionlog.DirectoryKind) list {
+	return list{obj{"term": obj{"institution": institution}}, obj{"term": obj{"kind": string(kind)}}}
 }
 
 // matchConditions are what a match asks of a fact; nil can match nothing.
@@ -161,7 +166,7 @@ func (s *Store) Vocabulary(ctx context.Context, institution string, kind actionl
 	for i, k := range keys {
 		near[i] = exact(k)
 	}
-	scope := list{obj{"term": obj{"institution": institution}}, obj{"term": obj{"kind": string(kind)}}}
+	scope := ofKind(institution, kind)
 	a, err := s.client.search(ctx, s.wordsIndex(), nil, obj{"query": obj{"bool": obj{"filter": append(slices.Clone(scope), obj{"terms": obj{"near": near}})}},
 		"size": limit + 1, "sort": list{"_doc"}, "track_total_hits": false, "_source": []string{"word", "raw"}})
 	if err != nil {
@@ -205,8 +210,8 @@ func (d *directory) uses(ctx context.Context, scope list, words []string) (map[s
 				N   int `json:"doc_count"`
 			}
 		}
-		if err := json.Unmarshal(a.Aggregations["words"], &answer); err != nil {
-			return nil, unreadable(err)
+		if err := a.aggregation("words", &answer); err != nil {
+			return nil, err
 		}
 		for _, b := range answer.Buckets {
 			uses[b.Key] = b.N
@@ -220,17 +225,23 @@ const maxAsked = 100
 
 // Mentions implements actionlog.Directory.
 func (s *Store) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]actionlog.Mentions, error) {
+	return s.mentions(ctx, institution, kind, keys, true)
+}
+
+// mentions counts; unless missingDays, an answer without days that cannot be asked is
+// an error.
+func (s *Store) mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, missingDays bool) ([]actionlog.Mentions, error) {
 	mentions := make([]actionlog.Mentions, len(keys))
 	for start := 0; start < len(keys); start += maxAsked {
 		part := keys[start:min(start+maxAsked, len(keys))]
-		if err := s.mentions(ctx, institution, kind, part, mentions[start:], true); err != nil {
+		if err := s.someMentions(ctx, institution, kind, part, mentions[start:], missingDays); err != nil {
 			return nil, err
 		}
 	}
 	return mentions, nil
 }
 
-func (s *Store) mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, into []actionlog.Mentions, missingDays bool) error {
+func (s *Store) someMentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, into []actionlog.Mentions, missingDays bool) error {
 	q := actionlog.Query{Institution: institution, Staff: actionlog.StaffShown, MissingDays: missingDays}
 	every := actionlog.Clause{Field: mentionField(kind)}
 	filters := obj{}
@@ -241,11 +252,7 @@ func (s *Store) mentions(ctx context.Context, institution string, kind actionlog
 		filters["k"+strconv.Itoa(i)] = b.clause(actionlog.Clause{Field: every.Field, Values: []actionlog.Value{v}})
 	}
 	q.Clauses = []actionlog.Clause{every}
-	query, err := queryOf(&q)
-	if err != nil {
-		return err
-	}
-	sc, err := s.scopeOf(&q)
+	query, sc, err := s.plan(&q)
 	if err != nil {
 		return err
 	}
@@ -260,10 +267,8 @@ func (s *Store) mentions(ctx context.Context, institution string, kind actionlog
 			Last struct{ Value *float64 } // milliseconds: exact as a float64 for 285,000 years
 		}
 	}
-	if raw := a.Aggregations["keys"]; raw != nil {
-		if err := json.Unmarshal(raw, &answer); err != nil {
-			return unreadable(err)
-		}
+	if err := a.aggregation("keys", &answer); err != nil {
+		return err
 	}
 	for i := range keys {
 		b := answer.Buckets["k"+strconv.Itoa(i)]

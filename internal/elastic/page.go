@@ -42,7 +42,7 @@ type hit struct {
 // whole are the parameters of a search that is answered by all shards or not at
 // all.
 func whole(query url.Values) url.Values {
-	q := url.Values{"allow_partial_search_results": {"false"}}
+	q := url.Values{"allow_partial_search_results": {"false"}, "timeout": {searchWithin}}
 	maps.Copy(q, query)
 	return q
 }
@@ -83,6 +83,19 @@ func (a *answer) err() error {
 	return a.Shards.err()
 }
 
+// aggregation decodes an aggregation's answer. Where no index is there, there is no
+// answer, which is that of an empty index.
+func (a *answer) aggregation(name string, into any) error {
+	raw := a.Aggregations[name]
+	if raw == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return unreadable(err)
+	}
+	return nil
+}
+
 // sorted is the order of lists: by time, and among equal times by id, which within
 // an institution and a day is unique.
 func sorted(order actionlog.Order) list {
@@ -111,29 +124,20 @@ func parseMark(m actionlog.Mark) (p place, err error) {
 	rest, ok := strings.CutPrefix(string(m), "e")
 	ms, id, cut := strings.Cut(rest, ".")
 	p.id = id
-	if p.ms, err = strconv.ParseInt(ms, 36, 64); err != nil || !ok || !cut || !isID(id) {
+	if p.ms, err = strconv.ParseInt(ms, 36, 64); err != nil || !ok || !cut || !actionlog.IsActionID(id) {
 		return p, actionlog.Invalidf("cursor", "is not a mark of this store")
 	}
 	return p, nil
 }
 
-func isID(id string) bool {
-	for _, c := range []byte(id) {
-		if letter := 'a' <= c|0x20 && c|0x20 <= 'z'; !letter && (c < '0' || c > '9') && strings.IndexByte("._:-", c) < 0 {
-			return false
-		}
-	}
-	return id != "" && len(id) <= 128
-}
-
 // Page implements actionlog.Searcher.
 func (s *Store) Page(ctx context.Context, q actionlog.Query, order actionlog.Order, after actionlog.Mark, limit int) (actionlog.Page, error) {
-	query, err := queryOf(&q)
-	if err != nil {
-		return actionlog.Page{}, err
-	}
 	if limit < 1 || limit > 1000 {
 		return actionlog.Page{}, actionlog.Invalidf("limit", "is not 1 to 1000")
+	}
+	query, sc, err := s.plan(&q)
+	if err != nil {
+		return actionlog.Page{}, err
 	}
 	body := obj{"query": query, "sort": sorted(order), "size": limit + 1, "track_total_hits": false}
 	if after != "" {
@@ -142,10 +146,6 @@ func (s *Store) Page(ctx context.Context, q actionlog.Query, order actionlog.Ord
 			return actionlog.Page{}, err
 		}
 		body["search_after"] = from.after()
-	}
-	sc, err := s.scopeOf(&q)
-	if err != nil {
-		return actionlog.Page{}, err
 	}
 	page := actionlog.Page{MissingDays: sc.missing}
 	found, err := s.client.searchHits(ctx, sc.indices, sc.query, body)

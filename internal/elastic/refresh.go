@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,12 +62,7 @@ func (r *refresher) run() {
 	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), bulkWithin)
 	defer cancel()
-	names := make([]string, 0, len(now.indices))
-	for index := range now.indices {
-		names = append(names, index)
-	}
-	slices.Sort(names)
-	for part := range slices.Chunk(names, 50) { // the names stand in the URL
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(now.indices)), 50) { // the names stand in the URL
 		if now.err = r.refresh(ctx, part); now.err != nil {
 			break
 		}

@@ -38,11 +38,7 @@ func (s *Store) Scan(ctx context.Context, q actionlog.Query, order actionlog.Ord
 }
 
 func (s *Store) scan(ctx context.Context, q *actionlog.Query, order actionlog.Order, yield func(*stored) bool) error {
-	query, err := queryOf(q)
-	if err != nil {
-		return err
-	}
-	sc, err := s.scopeOf(q)
+	query, sc, err := s.plan(q)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,40 +28,18 @@ const (
 	firstPause = 100 * time.Millisecond
 )
 
-type identity struct {
-	institution, id string
-	day             actionlog.Day
-}
-
-func (s *Store) docID(institution, id string) string { return institution + ":" + id }
+// docID is the identity of an action within its day.
+func docID(institution, id string) string { return institution + ":" + id }
 
 // Write implements actionlog.Writer: bulk requests that create, judged item by
 // item; then the directory; then a refresh of all that was written.
 func (s *Store) Write(ctx context.Context, items []actionlog.Item) ([]actionlog.Outcome, error) {
 	outcomes := make([]actionlog.Outcome, len(items))
 	touched := &indexSet{}
-	// Items that share an identity are written in rounds, in their order.
-	rest := make([]int, len(items))
-	for i := range rest {
-		rest[i] = i
-	}
-	for len(rest) > 0 {
-		var round []int
-		seen := make(map[identity]bool, len(rest))
-		later := rest[:0:0]
-		for _, i := range rest {
-			k := identity{items[i].Institution, items[i].ID, items[i].Day()}
-			if seen[k] {
-				later = append(later, i)
-				continue
-			}
-			seen[k] = true
-			round = append(round, i)
-		}
+	for round := range actionlog.Rounds(items) {
 		if err := s.writeRound(ctx, items, round, outcomes, touched); err != nil {
 			return nil, err
 		}
-		rest = later
 	}
 	if err := s.directory.learn(ctx, items, outcomes, touched); err != nil {
 		return nil, err
@@ -85,12 +65,7 @@ func (x *indexSet) add(index string) {
 	x.index[index] = true
 }
 
-func (x *indexSet) names() (list []string) {
-	for name := range x.index {
-		list = append(list, name)
-	}
-	return list
-}
+func (x *indexSet) names() []string { return slices.Collect(maps.Keys(x.index)) }
 
 // writeRound writes items of distinct identities, in requests of about bulkBytes.
 func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []int, outcomes []actionlog.Outcome, touched *indexSet) error {
@@ -114,7 +89,7 @@ func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []
 			}
 			index := s.dayIndex(day)
 			touched.add(index)
-			op := bulkOp{item: i, begin: e.buffer.Len(), index: index, id: s.docID(items[i].Institution, items[i].ID)}
+			op := bulkOp{item: i, begin: e.buffer.Len(), index: index, id: docID(items[i].Institution, items[i].ID)}
 			if s.routing {
 				op.routing = items[i].Institution
 			}
@@ -272,7 +247,7 @@ func (s *Store) sendBulk(ctx context.Context, body []byte, n int) ([]bulkResult,
 		Items []map[string]bulkResult `json:"items"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("engine: the answer to a bulk request cannot be read: %w: %w", actionlog.ErrUnavailable, err)
+		return nil, unreadable(err)
 	}
 	if len(answer.Items) != n {
 		return nil, fmt.Errorf("engine: %d answers to a bulk request of %d: %w", len(answer.Items), n, actionlog.ErrUnavailable)

@@ -52,7 +52,7 @@ func newCluster(r Release, dir string, nodes int, heap string) (*Cluster, error)
 	if c.packages, err = fetch(r); err != nil {
 		return c, err
 	}
-	ports, err := freePorts(2 * nodes)
+	ports, err := FreePorts(2 * nodes)
 	if err != nil {
 		return c, err
 	}
@@ -62,8 +62,8 @@ func newCluster(r Release, dir string, nodes int, heap string) (*Cluster, error)
 	return c, nil
 }
 
-// freePorts finds ports that nobody listens on.
-func freePorts(n int) (ports []int, err error) {
+// FreePorts finds ports of loopback that nobody listens on.
+func FreePorts(n int) (ports []int, err error) {
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -185,7 +185,7 @@ func (s *Store) blocksOf(c *sqlite.Conn) *blocks {
 
 // Page implements actionlog.Searcher.
 func (s *Store) Page(ctx context.Context, q actionlog.Query, order actionlog.Order, after actionlog.Mark, limit int) (actionlog.Page, error) {
-	if err := check(&q); err != nil {
+	if err := q.Check(); err != nil {
 		return actionlog.Page{}, err
 	}
 	if limit < 1 || limit > 1000 {

@@ -237,25 +237,3 @@ func (m *matcher) titledWords(tag string, t actionlog.TitledMatch) []string {
 	}
 	return one(group(all, " AND "))
 }
-
-var otherFields = map[actionlog.Field]bool{
-	actionlog.FieldCode: true, actionlog.FieldURL: true, actionlog.FieldAny: true, actionlog.FieldIP: true,
-	actionlog.FieldActor: true, actionlog.FieldOnBehalfOf: true, actionlog.FieldTarget: true, actionlog.FieldPerson: true,
-	actionlog.FieldCourse: true, actionlog.FieldClass: true,
-}
-
-// check refuses a query that has no institution or a clause that means nothing.
-func check(q *actionlog.Query) error {
-	if q.Institution == "" {
-		return actionlog.Invalidf("institution", "is missing")
-	}
-	for _, c := range q.Clauses {
-		if len(c.Values) == 0 {
-			return actionlog.Invalidf(string(c.Field), "has no value")
-		}
-		if _, text := textTags[c.Field]; !text && !otherFields[c.Field] {
-			return actionlog.Invalidf("field", "%q is not a field that a clause can look at", c.Field)
-		}
-	}
-	return nil
-}

@@ -17,7 +17,7 @@ var errStop = errors.New("the listener stopped")
 // Scan implements actionlog.Scanner.
 func (s *Store) Scan(ctx context.Context, q actionlog.Query, order actionlog.Order) iter.Seq2[actionlog.Record, error] {
 	return func(yield func(actionlog.Record, error) bool) {
-		err := check(&q)
+		err := q.Check()
 		var days []*day
 		if err == nil {
 			days, _, err = s.within(&q)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -95,19 +96,10 @@ func columns(item *actionlog.Item) [14]term {
 	return [14]term{
 		institution, {item.Position.Stream, ""}, {string(a.Category), ""}, labelled(item, false, a.Code, a.Label, ""), {a.Outcome, ""},
 		{a.Actor.Kind, ""}, {a.Origin.Channel, ""}, {a.Request.Method, ""}, {code, ""}, {a.Request.MediaType(), ""}, {ip, ""},
-		labelled(item, item.Staff, people.Key(a.Actor), a.Actor.Name, firstOf(a.Actor.Email, a.Actor.ID, a.Actor.ExternalID)),
+		labelled(item, item.Staff, people.Key(a.Actor), a.Actor.Name, cmp.Or(a.Actor.Email, a.Actor.ID, a.Actor.ExternalID)),
 		labelled(item, false, people.TitledKey(a.Course), a.Course.Title, a.Course.ID),
 		labelled(item, false, people.TitledKey(a.Class), a.Class.Title, a.Class.ID),
 	}
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // What a day's writer remembers: so many terms, each of so many bytes.

@@ -51,7 +51,7 @@ func inOrder[T any](ctx context.Context, days []*day, ahead int, begin func(*day
 // eachDay runs f on every day that the query covers, with its match, newest
 // first and on several at the same time.
 func (s *Store) eachDay(ctx context.Context, q *actionlog.Query, f func(c *sqlite.Conn, d actionlog.Day, m match) (goOn bool, err error)) error {
-	if err := check(q); err != nil {
+	if err := q.Check(); err != nil {
 		return err
 	}
 	days, _, err := s.within(q)

@@ -25,36 +25,13 @@ const writers = 4
 // for the directory.
 func (s *Store) Write(ctx context.Context, items []actionlog.Item) ([]actionlog.Outcome, error) {
 	outcomes := make([]actionlog.Outcome, len(items))
-	// Items that share an identity are written in rounds, in their order.
-	rest := make([]int, len(items))
-	for i := range rest {
-		rest[i] = i
-	}
-	for len(rest) > 0 {
-		var round []int
-		seen := make(map[identity]bool, len(rest))
-		later := rest[:0:0]
-		for _, i := range rest {
-			k := identity{items[i].Institution, items[i].ID, items[i].Day()}
-			if seen[k] {
-				later = append(later, i)
-				continue
-			}
-			seen[k] = true
-			round = append(round, i)
-		}
+	for round := range actionlog.Rounds(items) {
 		s.writeRound(ctx, items, round, outcomes)
-		rest = later
 	}
 	if err := s.people.learn(ctx, items, outcomes); err != nil {
 		return nil, s.judgePeople(err)
 	}
 	return outcomes, nil
-}
-
-type identity struct {
-	institution, id string
-	day             actionlog.Day
 }
 
 // writeRound writes items of distinct identities, day by day.

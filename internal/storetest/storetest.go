@@ -26,7 +26,7 @@ func Cases(t *testing.T, open func(t *testing.T) actionlog.Store) {
 		textFilterCases(), codeFilterCases(), urlFilterCases(), wordFilterCases(), ipFilterCases(),
 		personFilterCases(), titledFilterCases(), staffCases(), queryCases(), scopeCases(),
 		countCases(), histogramCases(), facetCases(), scanCases(),
-		directoryCases(), keeperCases(), concurrencyCases(),
+		directoryCases(), keeperCases(), concurrencyCases(), emptyCases(),
 	}
 	for _, group := range groups {
 		for _, test := range group {
