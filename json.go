@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -36,10 +37,25 @@ func decodeJSON(doc []byte) (node, error) {
 	if !json.Valid(doc) {
 		return node{}, Invalidf("", "is not valid JSON: %s", syntaxError(doc))
 	}
-	d := decoder{doc: doc}
+	d := decoders.Get().(*decoder)
+	defer decoders.Put(d)
+	d.doc, d.at = doc, 0
 	d.space()
-	return d.value(), nil
+	root := d.value()
+	d.doc = nil
+	clear(d.members[:cap(d.members)])
+	clear(d.items[:cap(d.items)])
+	if cap(d.members)+cap(d.items) > maxOpen {
+		d.members, d.items = nil, nil
+	}
+	return root, nil
 }
+
+// decoders are used again: what they collect in is as large as most documents need.
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+// maxOpen bounds what a decoder that is used again holds, in members and items.
+const maxOpen = 256
 
 func syntaxError(doc []byte) string {
 	var v json.RawMessage
@@ -53,13 +69,20 @@ func syntaxError(doc []byte) string {
 
 // decoder walks a document that json.Valid accepted; it checks nothing again.
 type decoder struct {
-	doc []byte
-	at  int
+	doc     []byte
+	at      int
+	members []member // of objects, and items of arrays, that are still open
+	items   []node
 }
 
 func (d *decoder) space() {
-	for d.at < len(d.doc) && bytes.IndexByte([]byte(" \t\r\n,:"), d.doc[d.at]) >= 0 {
-		d.at++
+	for d.at < len(d.doc) {
+		switch d.doc[d.at] {
+		case ' ', '\t', '\r', '\n', ',', ':':
+			d.at++
+		default:
+			return
+		}
 	}
 }
 
@@ -71,7 +94,7 @@ func (d *decoder) value() node {
 	case '[':
 		n.items = d.array()
 	case '"':
-		n.text = d.str()
+		n.text = d.str(false)
 	case 't', 'n':
 		d.at += 4
 	case 'f':
@@ -85,33 +108,41 @@ func (d *decoder) value() node {
 }
 
 func (d *decoder) object() (members []member) {
+	first := len(d.members)
 	for d.at++; ; {
 		d.space()
 		if d.doc[d.at] == '}' {
 			d.at++
+			members = slices.Clone(d.members[first:])
+			d.members = d.members[:first]
 			return members
 		}
 		m := member{start: d.at}
-		m.key = d.str()
+		m.key = d.str(true)
 		m.end = d.at
 		d.space()
 		m.value = d.value()
-		members = append(members, m)
+		d.members = append(d.members, m)
 	}
 }
 
 func (d *decoder) array() (items []node) {
+	first := len(d.items)
 	for d.at++; ; {
 		d.space()
 		if d.doc[d.at] == ']' {
 			d.at++
+			items = slices.Clone(d.items[first:])
+			d.items = d.items[:first]
 			return items
 		}
-		items = append(items, d.value())
+		n := d.value()
+		d.items = append(d.items, n)
 	}
 }
 
-func (d *decoder) str() string {
+// str reads a string; one that is a key is most often one of the format's.
+func (d *decoder) str(key bool) string {
 	start, escaped := d.at, false
 	for d.at++; d.doc[d.at] != '"'; d.at++ {
 		if d.doc[d.at] == '\\' {
@@ -121,7 +152,13 @@ func (d *decoder) str() string {
 	}
 	d.at++
 	if !escaped {
-		return string(d.doc[start+1 : d.at-1])
+		text := d.doc[start+1 : d.at-1]
+		if key {
+			if name, ok := formatNames[string(text)]; ok {
+				return name
+			}
+		}
+		return string(text)
 	}
 	var s string
 	if err := json.Unmarshal(d.doc[start:d.at], &s); err != nil {
@@ -132,11 +169,27 @@ func (d *decoder) str() string {
 
 func (d *decoder) number() string {
 	start := d.at
-	for d.at < len(d.doc) && bytes.IndexByte([]byte("+-.0123456789eE"), d.doc[d.at]) >= 0 {
-		d.at++
+	for d.at < len(d.doc) {
+		switch c := d.doc[d.at]; {
+		case '0' <= c && c <= '9', c == '+', c == '-', c == '.', c|0x20 == 'e':
+			d.at++
+			continue
+		}
+		break
 	}
 	return string(d.doc[start:d.at])
 }
+
+// formatNames are the keys of the format, which are not made anew for each document.
+var formatNames = func() map[string]string {
+	names := map[string]string{}
+	for name := range strings.FieldsSeq(`schema id occurred_at institution name category action code label outcome reason
+		actor kind email external_id roles on_behalf_of targets course class title changes field before after request method
+		url route content_type response origin ip user_agent channel trace request_id session_id batch_id summary details`) {
+		names[name] = name
+	}
+	return names
+}()
 
 // get returns the member named key: the last one, as most readers of JSON do.
 // A member that is null is absent.
@@ -198,7 +251,8 @@ func (n *node) canonical(doc, b []byte) []byte {
 		}
 		b = append(b, ']')
 	case '{':
-		for _, i := range n.sortedMembers() {
+		var few [32]int
+		for _, i := range n.sortedMembers(few[:0]) {
 			m := &n.members[i]
 			b = appendText(append(b, 'k'), m.key, doc[m.start:m.end])
 			b = m.value.canonical(doc, b)
@@ -216,10 +270,9 @@ func appendText(b []byte, text string, literal []byte) []byte {
 	return append(append(b, text...), 0xff)
 }
 
-func (n *node) sortedMembers() []int {
-	order := make([]int, len(n.members))
-	for i := range order {
-		order[i] = i
+func (n *node) sortedMembers(order []int) []int {
+	for i := range n.members {
+		order = append(order, i)
 	}
 	slices.SortStableFunc(order, func(i, j int) int {
 		return strings.Compare(n.members[i].key, n.members[j].key)

@@ -34,7 +34,7 @@ func Parse(document []byte, s *Scrubber) (Item, error) {
 	if root.kind != '{' {
 		return Item{}, Invalidf("", "is not a JSON object")
 	}
-	if edits := s.orDefault().edits(&root, nil); len(edits) > 0 {
+	if edits := s.orDefault().documentEdits(doc, &root); len(edits) > 0 {
 		doc = apply(doc, edits)
 		if root, err = decodeJSON(doc); err != nil {
 			return Item{}, fmt.Errorf("scrubbed document: %w", err)

@@ -12,37 +12,36 @@ var requiredObjects = map[string]bool{"institution": true, "action": true, "acto
 
 // required reads what a document must have; the first fault is the error.
 func (r *reader) required(root *node, a *Action) (err error) {
-	need := func(pointer string) string {
-		var v string
+	need := func(parent, key string) (v string) {
 		if err == nil {
-			v, err = requiredString(root, pointer)
+			v, err = requiredString(root, parent, key)
 		}
 		return v
 	}
-	a.ID = need("/id")
+	a.ID = need("", "id")
 	if err == nil && !IsActionID(a.ID) {
 		err = Invalidf("/id", "is not 1 to 128 characters of A-Z a-z 0-9 . _ : -")
 	}
-	at := need("/occurred_at")
+	at := need("", "occurred_at")
 	if err == nil {
 		a.OccurredAt, err = parseTime(at)
 	}
-	a.Institution.ID = need("/institution/id")
+	a.Institution.ID = need("institution", "id")
 	if err == nil && !IsInstitutionID(a.Institution.ID) {
 		err = Invalidf("/institution/id", "is not 1 to 64 characters of A-Z a-z 0-9 _ -")
 	}
-	category := need("/category")
+	category := need("", "category")
 	if err == nil {
 		var ok bool
 		if a.Category, ok = ParseCategory(category); !ok {
 			err = Invalidf("/category", "%q is not institution, course or api", brief(category))
 		}
 	}
-	a.Code = need("/action/code")
+	a.Code = need("action", "code")
 	if err == nil && utf8.RuneCountInString(a.Code) > 200 {
 		err = Invalidf("/action/code", "is longer than 200 characters")
 	}
-	a.Actor.Kind = need("/actor/kind")
+	a.Actor.Kind = need("actor", "kind")
 	switch a.Actor.Kind {
 	case KindUser, KindStaff, KindAPIKey, KindSystem, KindAnonymous:
 	default:
@@ -53,27 +52,30 @@ func (r *reader) required(root *node, a *Action) (err error) {
 	return err
 }
 
-// requiredString follows a pointer of one or two steps to a non-empty string.
-func requiredString(root *node, pointer string) (string, error) {
-	n, path := root, ""
-	for key := range strings.SplitSeq(pointer[1:], "/") {
-		if n.kind != '{' {
-			return "", Invalidf(path, "is not an object")
-		}
-		v, ok := n.get(key)
-		path += "/" + key
+// requiredString reads a non-empty string that stands at /parent/key, or at /key.
+func requiredString(root *node, parent, key string) (string, error) {
+	n, pointer := root, "/"+key
+	if parent != "" {
+		pointer = "/" + parent + pointer
+		v, ok := n.get(parent)
 		if !ok {
 			return "", Invalidf(pointer, "is missing")
 		}
+		if v.kind != '{' {
+			return "", Invalidf("/"+parent, "is not an object")
+		}
 		n = v
 	}
-	if n.kind != '"' {
+	v, ok := n.get(key)
+	switch {
+	case !ok:
+		return "", Invalidf(pointer, "is missing")
+	case v.kind != '"':
 		return "", Invalidf(pointer, "is not a string")
-	}
-	if n.text == "" {
+	case v.text == "":
 		return "", Invalidf(pointer, "is empty")
 	}
-	return n.text, nil
+	return v.text, nil
 }
 
 // IsActionID tells whether s may be the id of an action: 1–128 of A-Za-z0-9._:-.

@@ -105,11 +105,42 @@ func TestMayBeCredential(t *testing.T) {
 	}
 }
 
+// checkClean holds that what clean passes has nothing to replace.
+func checkClean(t *testing.T, s *Scrubber, text string) (clean bool) {
+	doc := []byte(`{"a":` + string(quote(text)) + `,` + string(quote(text)) + `:"b","changes":[{"field":` + string(quote(text)) + `,"before":"x"}]}`)
+	root, err := decodeJSON(doc)
+	if err != nil {
+		return false
+	}
+	if edits := s.edits(&root, nil); s.clean(doc) && len(edits) > 0 {
+		t.Errorf("%q is passed as clean, and has %d credentials", text, len(edits))
+	}
+	return s.clean(doc)
+}
+
+func TestClean(t *testing.T) {
+	s := NewScrubber()
+	for _, text := range []string{"/x?API_KEY=abc", "https://ann:pw@host/x", "Bearer abcDEF123.x-y_z", "BASIC dXNlcjpwYXNzd29yZA==", "Client_Secret=1", "a%20b", "PassWord: x", "x@y//u:p@h"} {
+		if checkClean(t, s, text) {
+			t.Errorf("%q is passed as clean", text)
+		}
+	}
+	for _, text := range []string{"Melody Wang", "melody@example.edu", "/v2/courses/7?page=2", "https://h/a, bob@example.edu"[:11], "20 / 7"} {
+		if !checkClean(t, s, text) {
+			t.Errorf("%q is looked at", text)
+		}
+	}
+	if checkClean(t, NewScrubber("pin"), "pin") {
+		t.Error("a scrubber with names of its own passes a document unseen")
+	}
+}
+
 func FuzzScrub(f *testing.F) {
 	for _, s := range []string{"?token=a&b", "a%253Dtoken%3d", "https://a:b@c", "Bearer x1234567"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		checkClean(t, NewScrubber(), s)
 		once := NewScrubber().Text(s)
 		if twice := NewScrubber().Text(once); twice != once {
 			t.Errorf("%q, scrubbed %q, scrubbed again %q", s, once, twice)

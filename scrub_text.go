@@ -56,26 +56,31 @@ func (s *Scrubber) isCredential(name string) bool {
 	return false
 }
 
-// mayBeCredential spares most names the look: each of the built-in names, and of
-// their ends, has one of these parts. What is percent-encoded may be any.
-func mayBeCredential(name string) bool {
-	for i := 0; i < len(name); i++ {
+// credentialParts: each of the built-in names, and of their ends, has one of these.
+var credentialParts = [...]string{"key", "token", "pass", "secret", "auth"}
+
+// mayBeCredential spares most names and texts the look. What is percent-encoded may
+// be any.
+func mayBeCredential(text string) bool {
+	for i := 0; i < len(text); i++ {
 		part := ""
-		switch name[i] | 0x20 {
+		switch text[i] | 0x20 {
 		case '%' | 0x20:
-			return true
+			if text[i] == '%' {
+				return true
+			}
 		case 'k':
-			part = "key"
+			part = credentialParts[0]
 		case 't':
-			part = "token"
+			part = credentialParts[1]
 		case 'p':
-			part = "pass"
+			part = credentialParts[2]
 		case 's':
-			part = "secret"
+			part = credentialParts[3]
 		case 'a':
-			part = "auth"
+			part = credentialParts[4]
 		}
-		if part != "" && len(name)-i >= len(part) && strings.EqualFold(name[i:i+len(part)], part) {
+		if part != "" && len(text)-i >= len(part) && strings.EqualFold(text[i:i+len(part)], part) {
 			return true
 		}
 	}
@@ -108,11 +113,8 @@ var (
 // Text returns s without credentials.
 func (s *Scrubber) Text(text string) string {
 	s = s.orDefault()
-	if strings.Contains(text, "=") || strings.Contains(text, "3D") || strings.Contains(text, "3d") {
-		text = s.parameters(text)
-	}
-	if strings.Contains(text, ":") && strings.ContainsAny(text, `"'`) {
-		text = s.innerMembers(text)
+	if s.more || mayBeCredential(text) {
+		text = s.namedParts(text)
 	}
 	if strings.Contains(text, "@") && strings.Contains(text, "/") {
 		text = userinfo.ReplaceAllString(text, "${1}"+Redacted+"${2}")
@@ -122,6 +124,17 @@ func (s *Scrubber) Text(text string) string {
 	}
 	if len(text) > 11 && hasScheme(text) {
 		text = authorization.ReplaceAllStringFunc(text, redactAuthorization)
+	}
+	return text
+}
+
+// namedParts scrubs what stands in a text behind the name of a credential.
+func (s *Scrubber) namedParts(text string) string {
+	if strings.Contains(text, "=") || strings.Contains(text, "3D") || strings.Contains(text, "3d") {
+		text = s.parameters(text)
+	}
+	if strings.Contains(text, ":") && strings.ContainsAny(text, `"'`) {
+		text = s.innerMembers(text)
 	}
 	if hasHeader(text) {
 		text = header.ReplaceAllString(text, "${1}${2}${3}"+Redacted)
