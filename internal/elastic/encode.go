@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,141 +13,107 @@ import (
 	"actionlog/internal/people"
 )
 
-// document is an action as it is indexed. What is searched for only is left out of
-// what the engine keeps (mappings/actions.json, _source).
-type document struct {
-	Institution     string    `json:"institution"`
-	InstitutionName string    `json:"institution_name,omitempty"`
-	ID              string    `json:"id"`
-	OccurredAt      time.Time `json:"occurred_at"`
-	ReceivedAt      time.Time `json:"received_at,omitzero"`
-	Position        position  `json:"position"`
-	Staff           bool      `json:"staff"`
-	Warnings        []string  `json:"warnings,omitempty"`
-	Digest          string    `json:"digest"`
-	Category        string    `json:"category,omitempty"`
-	Action          labelled  `json:"action"`
-	Outcome         string    `json:"outcome,omitempty"`
-	Actor           *person   `json:"actor,omitempty"`
-	OnBehalfOf      *person   `json:"on_behalf_of,omitempty"`
-	Targets         *targets  `json:"targets,omitempty"`
-	Course          *titled   `json:"course,omitempty"`
-	Class           *titled   `json:"class,omitempty"`
-	Request         *request  `json:"request,omitempty"`
-	Response        *response `json:"response,omitempty"`
-	Origin          *origin   `json:"origin,omitempty"`
-	Trace           *trace    `json:"trace,omitempty"`
-	Any             string    `json:"any,omitempty"`
-	AnyStaff        string    `json:"any_staff,omitempty"`
-	Document        string    `json:"document"`
-}
-
-type position struct {
-	Stream   string `json:"stream,omitempty"`
-	Sequence uint64 `json:"sequence,omitempty"`
-}
-
-type labelled struct {
-	Code  string `json:"code"`
-	Label string `json:"label,omitempty"`
-}
-
-// person is an actor, or for whom an actor acted.
-type person struct {
-	Kind   string   `json:"kind,omitempty"`
-	Key    string   `json:"key,omitempty"`
-	ID     []string `json:"id,omitempty"` // the platform's and the institution's
-	Email  []string `json:"email,omitempty"`
-	Domain string   `json:"domain,omitempty"`
-	Any    string   `json:"any,omitempty"`
-	Name   string   `json:"name,omitempty"`    // the label of facets
-	NameOr string   `json:"name_or,omitempty"` // what stands for it
-}
-
-// targets are all targets of an action. The names stand apart by more positions
-// than any of them has words: all words of a question are to be of one of them.
-type targets struct {
-	Key    []string `json:"key,omitempty"`
-	ID     []string `json:"id,omitempty"`
-	Email  []string `json:"email,omitempty"`
-	Domain []string `json:"domain,omitempty"`
-	Any    []string `json:"any,omitempty"`
-}
-
-type titled struct {
-	Key    string `json:"key,omitempty"`
-	ID     string `json:"id,omitempty"`
-	Any    string `json:"any,omitempty"`
-	Name   string `json:"name,omitempty"`
-	NameOr string `json:"name_or,omitempty"`
-}
-
-type request struct {
-	Method      string   `json:"method,omitempty"`
-	URL         string   `json:"url,omitempty"`
-	Path        []string `json:"path,omitempty"`
-	ContentType string   `json:"content_type,omitempty"`
-}
-
-type response struct {
-	Code int `json:"code"`
-}
-
-type origin struct {
-	IP      string `json:"ip,omitempty"`
-	Channel string `json:"channel,omitempty"`
-}
-
-type trace struct {
-	RequestID string `json:"request_id,omitempty"`
-	BatchID   string `json:"batch_id,omitempty"`
-}
-
-// encode makes the document of an item.
-func (c *cutter) encode(item *actionlog.Item) *document {
-	a := &item.Action
-	d := &document{
-		Institution: item.Institution, InstitutionName: a.Institution.Name, ID: item.ID, OccurredAt: item.OccurredAt.UTC(), ReceivedAt: item.ReceivedAt.UTC(),
-		Position: position{item.Position.Stream, item.Position.Sequence}, Staff: item.Staff, Warnings: item.Warnings,
-		Digest: hex.EncodeToString(item.Digest[:]), Category: string(a.Category), Action: labelled{exact(a.Code), exact(a.Label)}, Outcome: exact(a.Outcome),
-		Actor: c.person(&a.Actor), Targets: c.targets(a.Targets), Course: c.titled(a.Course), Class: c.titled(a.Class),
-		Any: c.anyText(item.Text), AnyStaff: c.anyText(item.StaffText), Document: string(item.Document),
+// encode appends an item's document as it is indexed. What is searched for only is
+// left out of what the engine keeps (mappings/actions.json, _source).
+func (c *cutter) encode(w *jsonWriter, item *actionlog.Item) {
+	a, start := &item.Action, w.open("")
+	w.str("institution", item.Institution)
+	w.str("institution_name", a.Institution.Name)
+	w.str("id", item.ID)
+	w.time("occurred_at", item.OccurredAt)
+	if !item.ReceivedAt.IsZero() {
+		w.time("received_at", item.ReceivedAt)
 	}
+	c.position(w, item.Position)
+	w.key("staff")
+	w.b = strconv.AppendBool(w.b, item.Staff)
+	w.list("warnings", item.Warnings)
+	w.key("digest")
+	w.b = append(hex.AppendEncode(append(w.b, '"'), item.Digest[:]), '"')
+	w.str("category", string(a.Category))
+	c.labelled(w, a.Code, a.Label)
+	w.str("outcome", exact(a.Outcome))
+	c.person(w, "actor", &a.Actor)
 	if a.OnBehalfOf != nil {
-		d.OnBehalfOf = c.person(a.OnBehalfOf)
+		c.person(w, "on_behalf_of", a.OnBehalfOf)
 	}
+	c.targets(w, a.Targets)
+	c.titled(w, "course", a.Course)
+	c.titled(w, "class", a.Class)
+	c.origin(w, a)
+	w.str("any", c.anyText(item.Text))
+	w.str("any_staff", c.anyText(item.StaffText))
+	w.key("document")
+	w.quote(string(item.Document))
+	w.close(start)
+}
+
+func (c *cutter) position(w *jsonWriter, p actionlog.Position) {
+	start := w.open("position")
+	w.str("stream", p.Stream)
+	if p.Sequence != 0 {
+		w.number("sequence", p.Sequence)
+	}
+	w.close(start)
+}
+
+func (c *cutter) labelled(w *jsonWriter, code, label string) {
+	start := w.open("action")
+	w.str("code", exact(code))
+	w.str("label", exact(label))
+	w.close(start)
+}
+
+// origin writes what an action's request was, where it came from, and its trace.
+func (c *cutter) origin(w *jsonWriter, a *actionlog.Action) {
 	if r := a.Request; r != (actionlog.Request{}) {
-		d.Request = &request{Method: exact(r.Method), URL: exact(r.URL), Path: prefixable(r.Path()), ContentType: exact(r.MediaType())}
+		start := w.open("request")
+		w.str("method", exact(r.Method))
+		w.str("url", exact(r.URL))
+		w.list("path", prefixable(r.Path()))
+		w.str("content_type", exact(r.MediaType()))
+		w.close(start)
 	}
 	if a.Response != nil {
-		d.Response = &response{*a.Response}
+		start := w.open("response")
+		w.key("code")
+		w.b = strconv.AppendInt(w.b, int64(*a.Response), 10)
+		w.close(start)
 	}
-	if o := a.Origin; o.IP.IsValid() || o.Channel != "" {
-		d.Origin = &origin{Channel: exact(o.Channel)}
-		if o.IP.IsValid() {
-			d.Origin.IP = o.IP.WithZone("").String()
-		}
+	start := w.open("origin")
+	if ip := a.Origin.IP; ip.IsValid() {
+		w.str("ip", ip.WithZone("").String())
 	}
-	if t := a.Trace; t.RequestID != "" || t.BatchID != "" {
-		d.Trace = &trace{exact(t.RequestID), exact(t.BatchID)}
-	}
-	return d
+	w.str("channel", exact(a.Origin.Channel))
+	w.close(start)
+	start = w.open("trace")
+	w.str("request_id", exact(a.Trace.RequestID))
+	w.str("batch_id", exact(a.Trace.BatchID))
+	w.close(start)
 }
 
-func (c *cutter) person(p *actionlog.Person) *person {
-	e := &person{Kind: exact(p.Kind), Key: exact(people.Key(*p)), Any: c.nameText(p.Name), Name: exact(p.Name)}
-	if e.Name == "" {
-		e.NameOr = exact(cmp.Or(p.Email, p.ID, p.ExternalID))
-	}
-	e.ID = ids(p)
+// person writes an actor, or for whom an actor acted. "id" holds the platform's and
+// the institution's; "name" is the label of facets, "name_or" what stands for it.
+func (c *cutter) person(w *jsonWriter, key string, p *actionlog.Person) {
+	start := w.open(key)
+	w.str("kind", exact(p.Kind))
+	w.str("key", exact(people.Key(*p)))
+	w.list("id", ids(nil, p))
 	if email := people.FoldEmail(p.Email); email != "" {
-		e.Email, e.Domain = prefixable(email), exact(domainOf(email))
+		w.list("email", prefixable(email))
+		w.str("domain", exact(domainOf(email)))
 	}
-	return e
+	w.str("any", c.nameText(p.Name))
+	if p.Name != "" {
+		w.str("name", exact(p.Name))
+	} else {
+		w.str("name_or", exact(cmp.Or(p.Email, p.ID, p.ExternalID)))
+	}
+	w.close(start)
 }
 
-func ids(p *actionlog.Person) (list []string) {
-	for _, id := range []string{p.ID, p.ExternalID} {
+func ids(list []string, p *actionlog.Person) []string {
+	for _, id := range [...]string{p.ID, p.ExternalID} {
 		if id != "" {
 			list = append(list, exact(id))
 		}
@@ -162,42 +129,50 @@ func domainOf(address string) string {
 	return ""
 }
 
-func (c *cutter) targets(all []actionlog.Person) *targets {
-	if len(all) == 0 {
-		return nil
-	}
-	e := &targets{}
+// targets writes all targets of an action as one. The names stand apart by more
+// positions than any of them has words: all words of a question are to be of one of
+// them.
+func (c *cutter) targets(w *jsonWriter, all []actionlog.Person) {
+	var keys, id, emails, domains, words []string
 	for i := range all {
 		p := &all[i]
-		e.ID = append(e.ID, ids(p)...)
+		id = ids(id, p)
 		if email := people.FoldEmail(p.Email); email != "" {
-			e.Email = append(e.Email, prefixable(email)...)
+			emails = append(emails, prefixable(email)...)
 			if domain := domainOf(email); domain != "" {
-				e.Domain = append(e.Domain, exact(domain))
+				domains = append(domains, exact(domain))
 			}
 		}
 		if !p.IsPerson() {
 			continue
 		}
 		if key := people.Key(*p); key != "" {
-			e.Key = append(e.Key, exact(key))
+			keys = append(keys, exact(key))
 		}
-		if words := c.nameText(p.Name); words != "" {
-			e.Any = append(e.Any, words)
+		if text := c.nameText(p.Name); text != "" {
+			words = append(words, text)
 		}
 	}
-	return e
+	start := w.open("targets")
+	w.list("key", keys)
+	w.list("id", id)
+	w.list("email", emails)
+	w.list("domain", domains)
+	w.list("any", words)
+	w.close(start)
 }
 
-func (c *cutter) titled(t actionlog.Titled) *titled {
-	if t == (actionlog.Titled{}) {
-		return nil
+func (c *cutter) titled(w *jsonWriter, key string, t actionlog.Titled) {
+	start := w.open(key)
+	w.str("key", exact(people.TitledKey(t)))
+	w.str("id", exact(t.ID))
+	w.str("any", c.nameText(t.Title))
+	if t.Title != "" {
+		w.str("name", exact(t.Title))
+	} else {
+		w.str("name_or", exact(t.ID))
 	}
-	e := &titled{Key: exact(people.TitledKey(t)), ID: exact(t.ID), Any: c.nameText(t.Title), Name: exact(t.Title)}
-	if t.Title == "" {
-		e.NameOr = exact(t.ID)
-	}
-	return e
+	w.close(start)
 }
 
 // encoder writes the lines of bulk requests.
@@ -226,6 +201,11 @@ type stored struct {
 	Staff       bool      `json:"staff"`
 	Warnings    []string  `json:"warnings"`
 	Document    string    `json:"document"`
+}
+
+type position struct {
+	Stream   string `json:"stream"`
+	Sequence uint64 `json:"sequence"`
 }
 
 func (s *stored) record() actionlog.Record {

@@ -1,12 +1,14 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -75,9 +77,9 @@ func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []
 	cut := s.cutters.Get().(*cutter)
 	defer s.cutters.Put(cut)
 	for start := 0; start < len(round); {
-		e := newEncoder()
+		w := &jsonWriter{b: make([]byte, 0, bodySize(items, round[start:]))}
 		var ops []bulkOp
-		for start < len(round) && e.buffer.Len() < bulkBytes {
+		for start < len(round) && len(w.b) < bulkBytes {
 			i := round[start]
 			start++
 			day := items[i].Day()
@@ -89,24 +91,33 @@ func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []
 			}
 			index := s.dayIndex(day)
 			touched.add(index)
-			op := bulkOp{item: i, begin: e.buffer.Len(), index: index, id: docID(items[i].Institution, items[i].ID)}
+			op := bulkOp{item: i, begin: len(w.b), index: index, id: docID(items[i].Institution, items[i].ID)}
 			if s.routing {
 				op.routing = items[i].Institution
 			}
-			if err := e.line(obj{"create": op.meta()}); err != nil {
-				return err
-			}
-			if err := e.line(cut.encode(&items[i])); err != nil {
-				return fmt.Errorf("action %s: %w", items[i].ID, err)
-			}
-			op.end = e.buffer.Len()
+			op.line(w)
+			cut.encode(w, &items[i])
+			w.b = append(w.b, '\n')
+			op.end = len(w.b)
 			ops = append(ops, op)
 		}
 		group.Go(func() error {
-			return s.bulkCreate(ctx, e.buffer.Bytes(), ops, items, outcomes)
+			return s.bulkCreate(ctx, w.b, ops, items, outcomes)
 		})
 	}
 	return group.Wait()
+}
+
+// bodySize is about how large the body of a request of items becomes. (It is not used
+// again: a transport may still read it when its request has failed.)
+func bodySize(items []actionlog.Item, round []int) int {
+	size := 0
+	for _, i := range round {
+		if size += 1024 + 5*len(items[i].Document)/2; size >= bulkBytes {
+			return bulkBytes + bulkBytes/8
+		}
+	}
+	return size
 }
 
 // bulkOp is an item of a bulk request and its two lines of the body.
@@ -114,6 +125,15 @@ type bulkOp struct {
 	item               int
 	begin, end         int
 	index, id, routing string
+}
+
+// line writes what is to be done.
+func (op *bulkOp) line(w *jsonWriter) {
+	w.b = append(w.b, `{"create":{"_index":`...)
+	w.quote(op.index)
+	w.str("_id", op.id)
+	w.str("routing", op.routing)
+	w.b = append(w.b, "}}\n"...)
 }
 
 func (op *bulkOp) meta() obj {
@@ -128,7 +148,6 @@ func (op *bulkOp) meta() obj {
 type bulkResult struct {
 	Status int    `json:"status"`
 	Error  *cause `json:"error"`
-	SeqNo  int64  `json:"_seq_no"`
 }
 
 // bulkCreate sends items and judges each. Who is too busy now is asked again for
@@ -238,13 +257,13 @@ var ofTheDocument = map[string]bool{
 func (s *Store) sendBulk(ctx context.Context, body []byte, n int) ([]bulkResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, bulkWithin)
 	defer cancel()
-	resp, err := s.client.send(ctx, http.MethodPost, "/_bulk", nil, mediaNDJSON, body)
+	resp, err := s.client.send(ctx, http.MethodPost, "/_bulk", url.Values{"filter_path": {"items.*.status,items.*.error"}}, mediaNDJSON, body)
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	defer drain(resp)
 	var answer struct {
-		Items []map[string]bulkResult `json:"items"`
+		Items []struct{ Create, Index, Delete *bulkResult }
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		return nil, unreadable(err)
@@ -254,8 +273,8 @@ func (s *Store) sendBulk(ctx context.Context, body []byte, n int) ([]bulkResult,
 	}
 	results := make([]bulkResult, n)
 	for i, item := range answer.Items {
-		for _, r := range item {
-			results[i] = r
+		if r := cmp.Or(item.Create, item.Index, item.Delete); r != nil {
+			results[i] = *r
 		}
 	}
 	return results, nil
