@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"mappings":            nil,
 	"internal/people":     nil,
 	"internal/demo":       nil, // ADR 10
+	"internal/archive":    nil,
 	"internal/bus":        nil,
 	"internal/access":     nil,
 	"internal/sqlite":     {"internal/people"},
@@ -44,7 +45,7 @@ var onlyIn = map[string][]string{
 	"github.com/olivere/ndjson":             {"cmd/actionlog"},
 	"github.com/schollz/progressbar":        {"cmd/actionlog"},
 	"github.com/rivo/uniseg":                {"cmd/actionlog"},
-	"github.com/klauspost/compress/":        {"internal/sqlite", "search", "cmd/actionlog"},
+	"github.com/klauspost/compress/":        {"internal/sqlite", "internal/archive", "search", "cmd/actionlog"},
 	"golang.org/x/text/unicode/":            {"internal/people"},
 	"github.com/gosimple/unidecode":         {"internal/people", "internal/demo"},
 	"github.com/brianvoe/gofakeit/":         {"internal/demo"},

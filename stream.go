@@ -33,3 +33,20 @@ func ParseCategory(s string) (Category, bool) {
 	}
 	return "", false
 }
+
+// Judge says what a message of the stream is: an action, or, with an error, why it can
+// never be one; reason is then that of its dead letter.
+func Judge(subject string, document []byte, s *Scrubber) (item Item, reason string, err error) {
+	item, err = Parse(document, s)
+	if err != nil {
+		return item, DeadInvalid, err
+	}
+	institution, category, ok := ParseSubject(subject)
+	if !ok || institution != item.Institution {
+		return item, DeadSubject, Invalidf("/institution/id", "is not the institution of the subject %s", subject)
+	}
+	if category != item.Action.Category {
+		return item, DeadSubject, Invalidf("/category", "is not the category of the subject %s", subject)
+	}
+	return item, "", nil
+}

@@ -223,16 +223,8 @@ func (x *Indexer) judge(m jetstream.Msg) entry {
 
 // check judges a document; reason is that of the dead letter.
 func (x *Indexer) check(m jetstream.Msg) (item actionlog.Item, reason string, err error) {
-	item, err = actionlog.Parse(m.Data(), x.Scrubber)
-	if err != nil {
-		return item, actionlog.DeadInvalid, err
-	}
-	institution, category, ok := actionlog.ParseSubject(m.Subject())
-	if !ok || institution != item.Institution {
-		return item, actionlog.DeadSubject, actionlog.Invalidf("/institution/id", "is not the institution of the subject %s", m.Subject())
-	}
-	if category != item.Action.Category {
-		return item, actionlog.DeadSubject, actionlog.Invalidf("/category", "is not the category of the subject %s", m.Subject())
+	if item, reason, err = actionlog.Judge(m.Subject(), m.Data(), x.Scrubber); err != nil {
+		return item, reason, err
 	}
 	if err := actionlog.CheckTime(item.OccurredAt, x.Now()); err != nil {
 		return item, actionlog.DeadFuture, err

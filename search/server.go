@@ -81,6 +81,7 @@ type Options struct {
 	Progress     actionlog.Progress
 	Dead         actionlog.DeadLetters
 	State        actionlog.State
+	Archive      Archive // nil: there is none
 	Access       Access
 	Scrubber     *actionlog.Scrubber
 	Checks       []Check
@@ -165,11 +166,13 @@ func (s *server) routes() http.Handler {
 	}
 	known.GET("/v1/institutions", s.institutions)
 	known.GET("/v1/action-types", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"data": actionlog.Catalogue()}) })
+	known.GET("/v1/archive/key", s.archiveKey)
 	one := known.Group("/v1/institutions/:institution", s.authorize)
 	one.GET("/actions", s.list)
 	one.POST("/actions", s.ingest)
 	one.GET("/actions/:id", s.detail)
 	one.GET("/actions/:id/export", s.exportOne)
+	one.GET("/actions/:id/proof", s.proof)
 	one.GET("/export", s.export)
 	one.GET("/histogram", s.histogram)
 	one.GET("/facets", s.facets)

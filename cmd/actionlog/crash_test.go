@@ -35,7 +35,7 @@ func startProcess(t *testing.T, dir string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	p := &process{dir: dir, env: []string{"ACTIONLOG_TEST_MAIN=1"},
-		args: []string{os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}}
+		args: []string{os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", "300ms"}}
 	p.start(t)
 	return p.cmd
 }
@@ -58,7 +58,8 @@ func logTo(t *testing.T) *os.File {
 
 // Killed with SIGKILL at any moment under load, 20 times, and started again on
 // the same folder: every action that was acknowledged to its publisher is
-// there once, unaltered, and nothing that was not published is there.
+// there once, unaltered, and nothing that was not published is there; and the same
+// of the archive, which is sealed three times a second meanwhile.
 func TestKilledTwentyTimes(t *testing.T) {
 	rounds := 20
 	if n, err := strconv.Atoi(os.Getenv("ACTIONLOG_KILLS")); err == nil {
@@ -82,6 +83,7 @@ func TestKilledTwentyTimes(t *testing.T) {
 	s := connect(t, dir)
 	s.settle(t)
 	load.verify(t, s)
+	load.verifyArchive(t, s)
 }
 
 // loader publishes until its service dies and remembers what was acknowledged.

@@ -42,6 +42,7 @@ type commands struct {
 	Classes    classesCmd    `cmd:"" help:"Look up classes by title or ID."`
 	Dead       deadCmd       `cmd:"" help:"List, show, replay and drop dead letters."`
 	Token      tokenCmd      `cmd:"" help:"Create, list and revoke tokens."`
+	Archive    archiveCmd    `cmd:"" help:"Look at an archive, and prove that it is whole."`
 	Copy       copyCmd       `cmd:"" help:"Copy a store into another, day by day, and verify each: from a folder to a cluster, or back."`
 	Generate   generateCmd   `cmd:"" help:"Invent believable actions, as the demo does, and write them as NDJSON."`
 	Check      checkCmd      `cmd:"" help:"Ask the service whether it is ready, and what is missing."`

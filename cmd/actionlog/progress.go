@@ -53,7 +53,7 @@ func (p *progress) say(format string, args ...any) {
 }
 
 func (p *progress) end() {
-	if p.bar != nil {
+	if p != nil && p.bar != nil {
 		_ = p.bar.Clear()
 	}
 }

@@ -32,8 +32,9 @@ type serveCmd struct {
 	NATSDurable     bool   `name:"nats-durable" help:"Vouch that the servers of --nats sync every write before they acknowledge it."`
 	NATSListen      string `name:"nats-listen" placeholder:"ADDRESS" default:"127.0.0.1:4222" help:"Where the NATS server in the process listens for publishers."`
 	NATSReplicas    int    `name:"nats-replicas" placeholder:"N" help:"How many servers of --nats keep each stream. Default: as many as do, or three where there are three servers."`
-	Role            string `enum:"all,indexer,search" default:"all" help:"Which parts run here: ${enum}. Any number of each where --nats and --engine are given; on one machine: all."`
+	Role            string `enum:"all,indexer,archiver,search" default:"all" help:"Which parts run here: ${enum}. Any number of each where --nats and --engine are given; on one machine: all."`
 	engineFlags     `embed:""`
+	archiveFlags    `embed:""`
 	StreamMaxBytes  int64    `name:"stream-max-bytes" placeholder:"BYTES" default:"10737418240" help:"How large the stream may become before publishing is refused."`
 	StaffDisplay    string   `name:"staff-display" placeholder:"NAME" default:"OpenLearning System" help:"The name under which lists show the platform's own staff."`
 	StaffNames      string   `name:"staff-names" enum:"detail,everywhere,nowhere" default:"detail" help:"Where the real names of the platform's staff are shown: ${enum}."`
@@ -97,8 +98,10 @@ func (c *serveCmd) checkRole() error {
 		return usagef("--role %s: the store in a folder (SQLite) belongs to one process and cannot be split; give --engine and --nats, or --role all", c.Role)
 	case c.NATS == "":
 		return usagef("--role %s: the NATS server in the process belongs to it; give --nats, or --role all", c.Role)
-	case c.Demo && c.Role == "search":
-		return usagef("--demo needs an indexer that runs: --role search has none of its own")
+	case c.Demo && c.Role != "indexer":
+		return usagef("--demo needs an indexer that runs: --role %s has none of its own", c.Role)
+	case c.Archive == archiveOff && c.Role == "archiver":
+		return usagef("--role archiver --archive off: one of them")
 	}
 	return nil
 }

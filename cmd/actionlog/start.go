@@ -49,6 +49,10 @@ func (r *running) run(ctx context.Context) error {
 		return err
 	}
 	scrubber := actionlog.NewScrubber(r.cmd.SecretNames...)
+	keeping, err := r.startArchiver(ctx, nats, state, scrubber, registry, failed)
+	if err != nil {
+		return err
+	}
 	x, err := r.startWriting(ctx, nats, store, scrubber, registry, failed)
 	if err != nil {
 		return err
@@ -59,9 +63,9 @@ func (r *running) run(ctx context.Context) error {
 	}
 	registerStream(registry, nats, store)
 	handler, err := search.New(ctx, search.Options{
-		Searcher: store, Scanner: store, Directory: store, Institutions: store, Operations: r.cmd.Role == "indexer",
-		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Access: accessPort{tokens},
-		Scrubber: scrubber, Checks: checks(nats, store, about, x), OpenAPI: actionlog.OpenAPI(),
+		Searcher: store, Scanner: store, Directory: store, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
+		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Access: accessPort{tokens},
+		Scrubber: scrubber, Checks: append(checks(nats, store, about, x), archiveChecks(keeping)...), OpenAPI: actionlog.OpenAPI(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Log: r.log,
 	})
@@ -77,6 +81,11 @@ func (r *running) run(ctx context.Context) error {
 		}
 	}
 	r.greet()
+	return r.wait(ctx, failed)
+}
+
+// wait waits until the service is to stop, or a part of it has failed.
+func (r *running) wait(ctx context.Context, failed <-chan error) error {
 	select {
 	case <-ctx.Done():
 		r.log.Info("stopping")
@@ -181,7 +190,7 @@ func secretFile(path string) (string, error) {
 // startWriting starts what takes actions into the store, unless that is the work of
 // other processes: then there is no indexer.
 func (r *running) startWriting(ctx context.Context, nats *bus.Bus, store engine, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
-	if r.cmd.Role == "search" {
+	if r.cmd.Role == "search" || r.cmd.Role == "archiver" {
 		return nil, nil
 	}
 	x, err := r.startIndexer(ctx, nats, store, scrubber, registry, failed)

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -49,6 +50,7 @@ type Bus struct {
 	max     int64
 	// replicas is what the operator wants; 0: nothing.
 	replicas int
+	archived atomic.Bool // there is an archive: nothing is trimmed before it
 	log      *slog.Logger
 }
 

@@ -18,11 +18,12 @@ const (
 	StreamActions = "ACTIONS"
 	StreamDead    = "DEAD"
 	Indexer       = "indexer"
+	Archiver      = "archiver"
 )
 
-// Consumers are the durable consumers of StreamActions. Nothing leaves the
-// stream before all of them have acknowledged it.
-var consumers = [...]string{Indexer}
+// archiverAckWait is that of the archiver, who acknowledges in order: what is archived in
+// storage elsewhere only when its segment is sealed.
+const archiverAckWait = 30 * time.Minute
 
 // incarnationKey is the stream's metadata that names its incarnation.
 const incarnationKey = "actionlog_incarnation"
@@ -70,10 +71,8 @@ func (b *Bus) ensure(ctx context.Context) error {
 	if _, err := b.JS.CreateOrUpdateStream(ctx, dead); err != nil {
 		return fmt.Errorf("stream %s: %w", StreamDead, err)
 	}
-	for _, name := range consumers {
-		if err := b.ensureConsumer(ctx, name); err != nil {
-			return fmt.Errorf("consumer %s: %w", name, err)
-		}
+	if err := b.ensureConsumer(ctx, Indexer); err != nil {
+		return fmt.Errorf("consumer %s: %w", Indexer, err)
 	}
 	return nil
 }
@@ -101,6 +100,9 @@ func (b *Bus) ensureConsumer(ctx context.Context, name string) error {
 	config := jetstream.ConsumerConfig{
 		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
 		AckWait: AckWait, MaxDeliver: -1, MaxAckPending: 50_000, FilterSubject: actionlog.SubjectPrefix + ".>",
+	}
+	if name == Archiver {
+		config.AckPolicy, config.AckWait, config.MaxAckPending = jetstream.AckAllPolicy, archiverAckWait, 500_000
 	}
 	c, err := b.JS.Consumer(ctx, StreamActions, name)
 	switch {
@@ -169,15 +171,19 @@ func (b *Bus) Fill(ctx context.Context) (used, max int64, err error) {
 	return int64(info.State.Bytes), info.Config.MaxBytes, nil
 }
 
-// TrimOnce purges what all durable consumers have acknowledged.
+// TrimOnce purges what all durable consumers have acknowledged: the indexer's, and the
+// archiver's where there is an archive.
 func (b *Bus) TrimOnce(ctx context.Context) error {
 	s, err := b.JS.Stream(ctx, StreamActions)
 	if err != nil {
 		return fmt.Errorf("trim: %w", err)
 	}
 	floor := s.CachedInfo().State.LastSeq
-	for _, name := range consumers {
+	for _, name := range []string{Indexer, Archiver} {
 		c, err := b.JS.Consumer(ctx, StreamActions, name)
+		if name == Archiver && !b.archived.Load() && errors.Is(err, jetstream.ErrConsumerNotFound) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("trim: consumer %s: %w", name, err)
 		}

@@ -1,0 +1,331 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"actionlog"
+	"actionlog/internal/archive"
+	"actionlog/internal/bus"
+	"actionlog/internal/sqlite"
+	"actionlog/search"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// archiveFlags say where the archive is.
+type archiveFlags struct {
+	Archive        string        `placeholder:"FOLDER" help:"Where the archive is, which keeps every action for ever; off: there is none, and one that there was is not waited for any more. Default: DIR/archive."`
+	ArchiveKey     string        `name:"archive-key" placeholder:"FILE" help:"Private key that signs the archive's checkpoints, made on first use. Default: DIR/archive.key."`
+	ArchiveSealAge time.Duration `name:"archive-seal-age" placeholder:"DURATION" default:"15m" help:"After what time what was archived is sealed: compressed and signed."`
+}
+
+const archiveOff = "off"
+
+// archiving tells whether this process archives.
+func (c *serveCmd) archiving() bool {
+	return c.Archive != archiveOff && (c.Role == "all" || c.Role == "archiver")
+}
+
+// startArchiver starts the second consumer of the stream; nil where this process does
+// not archive. It comes before anything is trimmed.
+func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state actionlog.State, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*archive.Archiver, error) {
+	if r.cmd.Archive == archiveOff {
+		r.log.Warn("there is no archive (--archive off): what leaves the store is gone")
+		return nil, nats.EndArchive(ctx)
+	}
+	if !r.cmd.archiving() {
+		return nil, nil
+	}
+	source, err := nats.Source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, key := r.archivePaths()
+	a := &archive.Archiver{Source: archiveSource{source}, Scrubber: scrubber, Log: r.log, Open: func(ctx context.Context) (*archive.Writer, error) {
+		return openArchive(ctx, dir, archive.Options{KeyFile: key, SealAge: r.cmd.ArchiveSealAge, Log: r.log}, state)
+	}}
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "actionlog_archive_behind_messages", Help: "Messages of the stream that are not archived yet; -1: unknown."}, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		last, err := nats.LastSequence(ctx)
+		if err != nil || a.Archived().Sequence == 0 && last > 0 {
+			return -1
+		}
+		return float64(last) - float64(a.Archived().Sequence)
+	}))
+	r.background("archiver", failed, a.Run)
+	return a, nil
+}
+
+// archivePaths are where the archive and its private key are.
+func (r *running) archivePaths() (dir, key string) {
+	return cmp.Or(r.cmd.Archive, filepath.Join(r.dir, "archive")), cmp.Or(r.cmd.ArchiveKey, filepath.Join(r.dir, "archive.key"))
+}
+
+// prover is what package search asks of the archive; nil where there is none.
+func (r *running) prover() search.Archive {
+	if r.cmd.Archive == archiveOff {
+		return nil
+	}
+	dir, key := r.archivePaths()
+	return archivePort{dir, key}
+}
+
+// archivePort is the archive in a folder as package search knows it.
+type archivePort struct{ dir, key string }
+
+func (a archivePort) open() (*archive.Prover, error) {
+	folder, err := archive.OpenFolder(a.dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", actionlog.ErrNotFound, err)
+	}
+	return &archive.Prover{Storage: folder, KeyFile: a.key}, nil
+}
+
+func (a archivePort) PublicKey(ctx context.Context) (string, error) {
+	p, err := a.open()
+	if err != nil {
+		return "", err
+	}
+	return p.PublicKey(ctx)
+}
+
+func (a archivePort) Prove(ctx context.Context, institution string, at actionlog.Position) (any, error) {
+	p, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	return p.Prove(ctx, institution, at)
+}
+
+// openArchive opens the archive in a folder for writing, for this process alone.
+func openArchive(ctx context.Context, dir string, o archive.Options, state actionlog.State) (*archive.Writer, error) {
+	folder, err := archive.NewFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := sqlite.LockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	o.Storage, o.Dir, o.Release = folder, dir, lock.Close
+	w, err := archive.OpenWriter(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	if err := ownArchive(ctx, state, w.ID()); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// archiveChecks are what readiness means where this process archives.
+func archiveChecks(a *archive.Archiver) []search.Check {
+	if a == nil {
+		return nil
+	}
+	return []search.Check{{Name: "archive", Warning: true, Run: func(context.Context) error { return a.Trouble() }}}
+}
+
+// ownArchive has a stream archived into one archive: two that share its consumer would
+// each have a part.
+func ownArchive(ctx context.Context, state actionlog.State, id string) error {
+	_, err := state.Put(ctx, "archive", "id", []byte(id), 0)
+	if err == nil || !errors.Is(err, actionlog.ErrConflict) {
+		return err
+	}
+	there, _, err := state.Get(ctx, "archive", "id")
+	if err == nil && string(there) != id {
+		err = fmt.Errorf("archive: this service's stream goes into the archive %s already, and not into %s: give it that one's folder and key", there, id)
+	}
+	return err
+}
+
+// archiveSource is the stream as package archive reads it.
+type archiveSource struct{ *bus.Source }
+
+func (s archiveSource) Fetch(ctx context.Context, limit, bytes int, wait time.Duration) ([]archive.Message, error) {
+	messages, err := s.Source.Fetch(ctx, limit, bytes, wait)
+	list := make([]archive.Message, len(messages))
+	for i := range messages {
+		list[i] = archive.Message(messages[i])
+	}
+	return list, err
+}
+
+func (s archiveSource) At(ctx context.Context, sequence uint64) (archive.Message, error) {
+	m, err := s.Source.At(ctx, sequence)
+	return archive.Message(m), err
+}
+
+// archiveCmd looks at an archive; the service need not run.
+type archiveCmd struct {
+	Status archiveStatusCmd `cmd:"" help:"Say what an archive holds."`
+	Verify archiveVerifyCmd `cmd:"" help:"Prove that an archive is whole and as it was written, from a copy of it and its public key."`
+}
+
+type archiveStatusCmd struct {
+	Folder string `arg:"" optional:"" help:"The archive. Default: DIR/archive."`
+	Format string `short:"f" env:"-" enum:"text,json" default:"text" help:"text or json."`
+}
+
+// Run reads the manifests.
+func (c *archiveStatusCmd) Run(ctx context.Context, s *settings, out *console) error {
+	folder, err := archive.OpenFolder(archiveFolder(c.Folder, s))
+	if err != nil {
+		return err
+	}
+	status, err := (&archive.Reader{Storage: folder}).Status(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Format == "json" {
+		return writeIndented(out.out, status)
+	}
+	fmt.Fprintf(out.out, "archive   %s\nsealed    %d actions in %d segments, %d bytes (%d without compression)\n", status.Archive, status.Actions, status.Segments, status.Bytes, status.RawBytes)
+	fmt.Fprintf(out.out, "unsealed  %d actions\n", status.Unsealed)
+	for _, span := range status.Streams {
+		fmt.Fprintf(out.out, "positions %s.%d to %d\n", span.Stream, span.First, span.Last)
+	}
+	if !status.SealedAt.IsZero() {
+		fmt.Fprintf(out.out, "newest    sealed at %s\n", status.SealedAt.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// writeIndented writes JSON for people and programs.
+func writeIndented(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func archiveFolder(given string, s *settings) string {
+	if given == "" {
+		return filepath.Join(s.Data, "archive")
+	}
+	return given
+}
+
+type archiveVerifyCmd struct {
+	Folder     string `arg:"" optional:"" help:"The archive, or a copy of it. Default: DIR/archive."`
+	Key        string `placeholder:"FILE" help:"Its public key, as GET /v1/archive/key gave it. Default: the one in the archive, which whoever changed the archive may have changed too."`
+	Checkpoint string `placeholder:"FILE" help:"A checkpoint of it that was kept elsewhere: all that it signs must be there."`
+	Proof      string `placeholder:"FILE" help:"Check this proof of one action (GET …/actions/ID/proof) against --key instead, and print the action."`
+	Format     string `short:"f" env:"-" enum:"text,json" default:"text" help:"Format of the report: text or json."`
+}
+
+// Run reads the archive whole and fails where anything is not as it was written.
+func (c *archiveVerifyCmd) Run(ctx context.Context, s *settings, out *console) error {
+	dir := archiveFolder(c.Folder, s)
+	if c.Proof != "" {
+		return c.proof(dir, out)
+	}
+	folder, err := archive.OpenFolder(dir)
+	if err != nil {
+		return err
+	}
+	options, err := c.options(dir)
+	if err != nil {
+		return err
+	}
+	var bar *progress
+	shown := int64(0)
+	options.Progress = func(done, all int64) {
+		if bar == nil {
+			bar = newProgress(out, "verify", all)
+		}
+		bar.add(int(done - shown))
+		shown = done
+	}
+	start := time.Now()
+	report, err := archive.Verify(ctx, folder, options)
+	bar.end()
+	if err != nil {
+		return err
+	}
+	if c.Format == "json" {
+		err = writeIndented(out.out, report)
+	} else {
+		c.print(report, out, time.Since(start))
+	}
+	if err == nil && len(report.Findings) > 0 {
+		return errReported
+	}
+	return err
+}
+
+// proof checks the proof of an action.
+func (c *archiveVerifyCmd) proof(dir string, out *console) error {
+	options, err := c.options(dir)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(c.Proof)
+	if err != nil {
+		return fmt.Errorf("--proof: %w", err)
+	}
+	institution, document, err := archive.OpenProof(text, options.Key)
+	if err != nil {
+		return fmt.Errorf("NOT PROVEN: %w", err)
+	}
+	out.say("proven: this action of %s is in the archive as it was taken", clean(institution))
+	_, err = fmt.Fprintf(out.out, "%s\n", document)
+	return err
+}
+
+func (c *archiveVerifyCmd) options(dir string) (o archive.VerifyOptions, err error) {
+	path := c.Key
+	if path == "" {
+		path = filepath.Join(dir, "key.pub")
+	}
+	key, err := os.ReadFile(path)
+	if err != nil {
+		return o, fmt.Errorf("--key: %w", err)
+	}
+	o.Key = string(key)
+	if c.Checkpoint != "" {
+		if o.Checkpoint, err = os.ReadFile(c.Checkpoint); err != nil {
+			return o, fmt.Errorf("--checkpoint: %w", err)
+		}
+	}
+	return o, nil
+}
+
+func (c *archiveVerifyCmd) print(r *archive.Report, out *console, took time.Duration) {
+	w := out.out
+	fmt.Fprintf(w, "archive    %s\nchecked    %s, in %s\n", clean(r.Archive), r.Checked.Format(time.RFC3339), took.Round(time.Millisecond))
+	fmt.Fprintf(w, "segments   %d: %d actions, of which %d are dead letters; %d bytes (%d without compression)\n", r.Segments, r.Actions, r.Dead, r.Bytes, r.RawBytes)
+	for _, s := range r.Streams {
+		fmt.Fprintf(w, "positions  %s.%d to %d\n", clean(s.Stream), s.First, s.Last)
+	}
+	if r.Unsealed > 0 {
+		fmt.Fprintf(w, "unsealed   %d actions, which nothing proves yet\n", r.Unsealed)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "note       %s\n", clean(note))
+	}
+	if c.Key == "" {
+		fmt.Fprintln(w, "note       the key was taken from the archive itself: give --key, kept elsewhere, for a proof")
+	}
+	if c.Checkpoint == "" {
+		fmt.Fprintln(w, "note       that the newest segments were not taken away shows only against a --checkpoint that was kept elsewhere")
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "DAMAGE     %s\n", clean(f.String()))
+	}
+	if len(r.Findings) == 0 {
+		fmt.Fprintln(w, "The archive is whole and as it was written.")
+	} else {
+		fmt.Fprintf(w, "The archive is NOT as it was written: %d findings.\n", len(r.Findings))
+	}
+}

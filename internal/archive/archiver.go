@@ -1,0 +1,243 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"actionlog"
+)
+
+// Message is what the stream took.
+type Message struct {
+	Sequence   uint64
+	ReceivedAt time.Time
+	Subject    string
+	Data       []byte
+}
+
+// Source is the stream as the archiver reads it: a consumer of its own, which remembers
+// up to where it was acknowledged.
+type Source interface {
+	// Incarnation is the stream part of its positions.
+	Incarnation(ctx context.Context) (string, error)
+	// Fetch returns the next messages: those that come within wait, at most max and about
+	// as many bytes. After a restart it may go on behind messages that were
+	// delivered and not acknowledged, or begin with some that were.
+	Fetch(ctx context.Context, max, bytes int, wait time.Duration) ([]Message, error)
+	// At returns a message, or ErrNotFound where the stream does not hold it.
+	At(ctx context.Context, sequence uint64) (Message, error)
+	// Held is the first and the last sequence that the stream holds or held; an empty
+	// stream has first = last+1.
+	Held(ctx context.Context) (first, last uint64, err error)
+	// Acknowledge says that all messages up to a sequence are archived.
+	Acknowledge(ctx context.Context, sequence uint64) error
+}
+
+const (
+	fetchMessages = 4096
+	fetchBytes    = 8 << 20
+	// fetchWait is how long a batch that is small waits for more: a sync for each of few
+	// actions would take the disk from the stream and the store.
+	fetchWait = 500 * time.Millisecond
+	maxPause  = 30 * time.Second
+)
+
+// Archiver takes the stream into an archive. All fields but Log are required.
+type Archiver struct {
+	Open     func(ctx context.Context) (*Writer, error) // opens the archive, again after a failure
+	Source   Source
+	Scrubber *actionlog.Scrubber
+	Log      *slog.Logger // slog.Default
+
+	trouble  atomic.Pointer[error]
+	mu       sync.Mutex
+	archived actionlog.Position
+	writer   *Writer
+}
+
+// Run archives until ctx is done. It always returns nil: what goes wrong meanwhile is
+// logged and tried again.
+func (a *Archiver) Run(ctx context.Context) error {
+	if a.Log == nil {
+		a.Log = slog.Default()
+	}
+	pause := time.Second
+	for ctx.Err() == nil {
+		err := a.run(ctx, func() { pause = time.Second })
+		if ctx.Err() != nil {
+			break
+		}
+		a.trouble.Store(&err)
+		a.Log.Error("archive: nothing is archived for the time being; the stream keeps what comes", "error", err, "again_in", pause)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+			pause = min(2*pause, maxPause)
+		}
+	}
+	return nil
+}
+
+// Trouble is why nothing is archived now, nil where all is well.
+func (a *Archiver) Trouble() error {
+	if p := a.trouble.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Archived is the position up to which everything is archived; zero where that is not
+// known.
+func (a *Archiver) Archived() actionlog.Position {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.archived
+}
+
+// Flush seals what is archived so far.
+func (a *Archiver) Flush(ctx context.Context) error {
+	a.mu.Lock()
+	w := a.writer
+	a.mu.Unlock()
+	if w == nil {
+		return fmt.Errorf("archive: it is not open: %w", actionlog.ErrUnavailable)
+	}
+	return w.Seal(ctx)
+}
+
+// run archives until something goes wrong. well is called after each success.
+func (a *Archiver) run(ctx context.Context, well func()) error {
+	w, err := a.Open(ctx)
+	if err != nil {
+		return err
+	}
+	a.set(w)
+	defer func() {
+		a.set(nil)
+		if err := w.Close(); err != nil {
+			a.Log.Warn("archive: closing", "error", err)
+		}
+	}()
+	stream, err := a.Source.Incarnation(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		if err := a.batch(ctx, w, stream); err != nil {
+			return err
+		}
+		if err := w.SealIfDue(ctx); err != nil {
+			return err
+		}
+		if err := a.acknowledge(ctx, w, stream); err != nil {
+			return err
+		}
+		a.trouble.Store(nil)
+		well()
+	}
+}
+
+func (a *Archiver) set(w *Writer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.writer = w
+}
+
+func (a *Archiver) acknowledge(ctx context.Context, w *Writer, stream string) error {
+	at := w.Archived(stream)
+	a.mu.Lock()
+	a.archived = actionlog.Position{Stream: stream, Sequence: at}
+	a.mu.Unlock()
+	return a.Source.Acknowledge(ctx, at)
+}
+
+// batch archives the next messages.
+func (a *Archiver) batch(ctx context.Context, w *Writer, stream string) error {
+	messages, err := a.Source.Fetch(ctx, fetchMessages, fetchBytes, fetchWait)
+	if err != nil || len(messages) == 0 {
+		if err == nil {
+			err = a.fill(ctx, w, stream, 0)
+		}
+		return err
+	}
+	next := w.Next(stream)
+	lines := make([]Line, 0, len(messages))
+	for i := range messages {
+		m := &messages[i]
+		if m.Sequence < next { // archived already
+			continue
+		}
+		if m.Sequence > next {
+			if err := w.Append(ctx, lines); err != nil {
+				return err
+			}
+			if err := a.fill(ctx, w, stream, m.Sequence); err != nil {
+				return err
+			}
+			lines = lines[:0]
+		}
+		lines = append(lines, a.line(m, stream))
+		next = m.Sequence + 1
+	}
+	return w.Append(ctx, lines)
+}
+
+// fill archives what was delivered before and not acknowledged: all that the stream
+// holds before a position, or, where that is 0, all that it holds and nobody delivers.
+func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before uint64) error {
+	next := w.Next(stream)
+	first, last, err := a.Source.Held(ctx)
+	if err != nil {
+		return err
+	}
+	if before == 0 {
+		before = last + 1
+	}
+	if next >= before {
+		return nil
+	}
+	if next < first {
+		a.Log.Error("archive: the stream does not hold these positions any more; the archive has a gap", "stream", stream, "first", next, "last", min(first, before)-1)
+		next = first
+	}
+	var lines []Line
+	size := 0
+	for ; next < before; next++ {
+		m, err := a.Source.At(ctx, next)
+		switch {
+		case errors.Is(err, actionlog.ErrNotFound):
+			a.Log.Error("archive: the stream does not hold this position; the archive has a gap", "stream", stream, "position", next)
+			continue
+		case err != nil:
+			return err
+		}
+		lines, size = append(lines, a.line(&m, stream)), size+len(m.Data)
+		if len(lines) == fetchMessages || size >= fetchBytes {
+			if err := w.Append(ctx, lines); err != nil {
+				return err
+			}
+			lines, size = lines[:0], 0
+		}
+	}
+	return w.Append(ctx, lines)
+}
+
+// line judges a message.
+func (a *Archiver) line(m *Message, stream string) Line {
+	l := Line{Position: actionlog.Position{Stream: stream, Sequence: m.Sequence}, ReceivedAt: m.ReceivedAt.UTC()}
+	item, reason, err := actionlog.Judge(m.Subject, m.Data, a.Scrubber)
+	if err != nil {
+		l.Dead, l.Document = reason, a.Scrubber.Bytes(m.Data)
+		if institution, _, _ := actionlog.ParseSubject(m.Subject); actionlog.IsInstitutionID(institution) {
+			l.Institution = institution
+		}
+		return l
+	}
+	l.Institution, l.Day, l.Document = item.Institution, item.Day(), item.Document
+	return l
+}

@@ -1,0 +1,330 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"actionlog"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/sync/errgroup"
+)
+
+// Report is what Verify found.
+type Report struct {
+	Archive    string    `json:"archive"`
+	Checked    time.Time `json:"checked"`
+	Segments   uint64    `json:"segments"`
+	Actions    uint64    `json:"actions"` // lines, dead ones included
+	Dead       uint64    `json:"dead"`    // of these, lines that are no action
+	Bytes      int64     `json:"bytes"`   // of segments
+	RawBytes   int64     `json:"raw_bytes"`
+	Streams    []Span    `json:"streams"`
+	Checkpoint string    `json:"checkpoint"` // as it is signed
+	Unsealed   uint64    `json:"unsealed"`   // lines of the open segment, which nothing proves yet
+	Findings   []Finding `json:"findings"`
+	Notes      []string  `json:"notes,omitempty"`
+}
+
+// Span is what is archived of an incarnation.
+type Span struct {
+	Stream string `json:"stream"`
+	First  uint64 `json:"first"`
+	Last   uint64 `json:"last"`
+}
+
+// Finding is something that is not as it was written.
+type Finding struct {
+	File string `json:"file"`
+	What string `json:"what"`
+}
+
+func (f Finding) String() string { return f.File + ": " + f.What }
+
+// VerifyOptions say what Verify holds an archive against.
+type VerifyOptions struct {
+	Key string // verifier key; not taken from the archive
+	// Checkpoint is one that was kept elsewhere: the archive must hold all that it
+	// signs. nil: none is known.
+	Checkpoint []byte
+	Progress   func(done, all int64) // bytes of segments; nil: nobody asks
+	Now        func() time.Time      // time.Now
+}
+
+// verification is Verify at work.
+type verification struct {
+	storage Storage
+	options VerifyOptions
+	key     note.Verifier
+	report  Report
+	mu      sync.Mutex // of report, done
+	done    int64
+	all     int64
+	known   map[string]bool // segments that manifests name
+	log     tree
+	old     *checkpoint
+	ends    map[string]uint64
+}
+
+// Verify reads an archive whole, once, and finds every byte that is not as it was
+// written, and every position that is missing or stands twice. It needs the public key
+// and nothing else. An error means that the archive could not be read; what is wrong
+// with it is in the report.
+//
+// The newest manifests may have been taken away together with the checkpoint that
+// counted them, if an older checkpoint was put in its place: only a checkpoint that was
+// kept elsewhere tells.
+func Verify(ctx context.Context, s Storage, o VerifyOptions) (*Report, error) {
+	v := &verification{storage: s, options: o, known: map[string]bool{}, log: newTree(), ends: map[string]uint64{}}
+	if v.options.Now == nil {
+		v.options.Now = time.Now
+	}
+	var err error
+	if v.key, err = note.NewVerifier(strings.TrimSpace(o.Key)); err != nil {
+		return nil, actionlog.Invalidf("key", "is not a verifier key: %v", err)
+	}
+	v.report = Report{Archive: strings.TrimPrefix(v.key.Name(), "actionlog/"), Checked: v.options.Now().UTC().Truncate(time.Second), Findings: []Finding{}, Streams: []Span{}}
+	if o.Checkpoint != nil {
+		if v.old, err = openCheckpoint(o.Checkpoint, v.key); err != nil {
+			return nil, actionlog.Invalidf("checkpoint", "%v", err)
+		}
+	}
+	for _, step := range []func(context.Context) error{v.measure, v.manifests, v.checkpoint, v.others} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(v.report.Findings, func(a, b Finding) int { return strings.Compare(a.File, b.File) })
+	for _, stream := range slices.Sorted(maps.Keys(v.ends)) {
+		i := slices.IndexFunc(v.report.Streams, func(s Span) bool { return s.Stream == stream })
+		v.report.Streams[i].Last = v.ends[stream]
+	}
+	return &v.report, nil
+}
+
+func (v *verification) find(file, format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Findings = append(v.report.Findings, Finding{file, fmt.Sprintf(format, args...)})
+}
+
+// measure adds up how much is to be read.
+func (v *verification) measure(ctx context.Context) error {
+	for f, err := range v.storage.List(ctx, "segments/") {
+		if err != nil {
+			return err
+		}
+		v.all += f.Bytes
+	}
+	return nil
+}
+
+func (v *verification) progress(bytes int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.done += bytes
+	if v.options.Progress != nil {
+		v.options.Progress(v.done, v.all)
+	}
+}
+
+// manifests reads the chain of manifests, and the segment of each beside it.
+func (v *verification) manifests(ctx context.Context) error {
+	group, segments := errgroup.Group{}, make(chan *manifest)
+	for range max(1, runtime.GOMAXPROCS(0)) {
+		group.Go(func() error {
+			for m := range segments {
+				if err := v.segment(ctx, m); err != nil {
+					for range segments { // nobody else waits for somebody to take one
+					}
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := v.chain(ctx, segments)
+	close(segments)
+	return errors.Join(group.Wait(), err)
+}
+
+func (v *verification) chain(ctx context.Context, segments chan<- *manifest) error {
+	next, previous := uint64(1), ""
+	for f, err := range v.storage.List(ctx, "manifests/") {
+		if err != nil {
+			return err
+		}
+		n, ok := manifestNumber(f.Name)
+		if !ok {
+			v.find(f.Name, "is no file of an archive")
+			continue
+		}
+		for ; next < n; next++ {
+			v.find(manifestName(next), "is missing")
+			previous = ""
+		}
+		file, err := v.storage.Read(ctx, f.Name)
+		if err != nil {
+			return err
+		}
+		m, err := decodeManifest(file)
+		if m != nil {
+			v.link(f.Name, m, n, previous)
+			previous = m.hash()
+		}
+		next = n + 1
+		if err != nil {
+			v.find(f.Name, "%v", err)
+			continue
+		}
+		v.positions(f.Name, m)
+		segments <- m
+	}
+	v.report.Segments = next - 1
+	return nil
+}
+
+// link holds the first line of a manifest against the one before, and adds it to the log.
+func (v *verification) link(name string, m *manifest, number uint64, previous string) {
+	if m.Number != number {
+		v.find(name, "calls itself number %d", m.Number)
+	}
+	if m.Archive != v.report.Archive {
+		v.find(name, "is of the archive %q", m.Archive)
+	}
+	if number > 1 && previous != "" && m.Previous != previous {
+		v.find(name, "is not the successor of %s", manifestName(number-1))
+	}
+	v.log.add(hasher.HashLeaf(m.head))
+	if v.old != nil && v.old.size == v.log.End() && !bytes.Equal(v.old.root, v.log.root()) {
+		v.find(name, "is not what the checkpoint that was kept elsewhere signs, or one before it is not")
+	}
+}
+
+// positions holds that every position of an incarnation is archived once.
+func (v *verification) positions(name string, m *manifest) {
+	last, known := v.ends[m.Stream]
+	switch {
+	case m.First > last+1:
+		v.find(name, "begins at position %s.%d: positions from %d are in no segment", m.Stream, m.First, last+1)
+	case m.First <= last:
+		v.find(name, "begins at position %s.%d: positions up to %d are in a segment before", m.Stream, m.First, last)
+	}
+	for _, g := range m.Gaps {
+		what := fmt.Sprintf("positions %s.%d to %d were not on the stream any more when they were to be archived", m.Stream, g.First, g.Last)
+		if m.Number == 1 && g.First == 1 {
+			v.report.Notes = append(v.report.Notes, what+": the archive began behind them")
+		} else {
+			v.find(name, "%s", what)
+		}
+	}
+	if !known {
+		v.report.Streams = append(v.report.Streams, Span{Stream: m.Stream, First: m.First})
+	}
+	v.ends[m.Stream] = max(last, m.Last)
+	v.known[m.Segment.Name] = true
+}
+
+// checkpoint holds the log against what is signed.
+func (v *verification) checkpoint(ctx context.Context) error {
+	if v.old != nil && v.old.size > v.report.Segments {
+		v.find(manifestName(v.report.Segments+1), "is missing: the checkpoint that was kept elsewhere signs %d manifests", v.old.size)
+	}
+	text, err := v.storage.Read(ctx, checkpointName)
+	if errors.Is(err, actionlog.ErrNotFound) {
+		if v.report.Segments > 0 {
+			v.find(checkpointName, "is missing")
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c, err := openCheckpoint(text, v.key)
+	if err != nil {
+		v.find(checkpointName, "%v", err)
+		return nil
+	}
+	v.report.Checkpoint = string(text)
+	switch {
+	case c.origin != v.key.Name():
+		v.find(checkpointName, "is of %s", c.origin)
+	case c.size > v.report.Segments:
+		v.find(manifestName(v.report.Segments+1), "is missing: the checkpoint signs %d manifests", c.size)
+	case c.size+1 == v.report.Segments && v.rootBefore(ctx, c):
+		v.report.Notes = append(v.report.Notes, "the newest manifest is not signed yet: the service was stopped before it could sign")
+	case c.size != v.log.End() || !bytes.Equal(c.root, v.log.root()):
+		v.find(checkpointName, "does not sign these manifests: one of them, or their number, is not as it was")
+	}
+	return nil
+}
+
+// rootBefore tells whether a checkpoint signs all manifests but the newest.
+func (v *verification) rootBefore(ctx context.Context, c *checkpoint) bool {
+	m, err := readManifest(ctx, v.storage, v.report.Segments)
+	if err != nil {
+		return false
+	}
+	t, err := resumeTree(c.size, m.Log)
+	return err == nil && bytes.Equal(t.root(), c.root)
+}
+
+// others finds files that no manifest names, and looks at the open segment.
+func (v *verification) others(ctx context.Context) error {
+	for f, err := range v.storage.List(ctx, "segments/") {
+		if err != nil {
+			return err
+		}
+		if !v.known[f.Name] {
+			v.find(f.Name, "no manifest names it")
+		}
+	}
+	for f, err := range v.storage.List(ctx, "") {
+		if err != nil {
+			return err
+		}
+		switch f.Name {
+		case checkpointName, openName, "lock":
+		case keyName:
+			text, err := v.storage.Read(ctx, keyName)
+			if err != nil {
+				return err
+			}
+			if strings.TrimSpace(string(text)) != strings.TrimSpace(v.options.Key) || !bytes.HasSuffix(text, []byte("\n")) || bytes.Count(text, []byte("\n")) != 1 {
+				v.find(keyName, "is not the key that this archive is verified with")
+			}
+		default:
+			if !strings.ContainsRune(f.Name, '/') && !strings.HasPrefix(f.Name, ".") {
+				v.find(f.Name, "is no file of an archive")
+			}
+		}
+	}
+	return v.unsealed(ctx)
+}
+
+// unsealed counts the lines of the open segment. Nothing is proven of them but that they
+// can be read and go on where the segments end.
+func (v *verification) unsealed(ctx context.Context) error {
+	for line, err := range fileLines(ctx, v.storage, openName) {
+		if err != nil {
+			return err
+		}
+		h, err := readHeader(line)
+		if err != nil || line[len(line)-1] != '\n' {
+			v.report.Notes = append(v.report.Notes, fmt.Sprintf("%s is cut off behind %d lines: the next start mends it", openName, v.report.Unsealed))
+			break
+		}
+		if h.sequence > v.ends[h.stream] {
+			v.report.Unsealed++
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"actionlog"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Source is the stream as the archiver reads it, through a durable consumer whose
+// acknowledgements stand for all that was before. It is of one goroutine.
+type Source struct {
+	bus     *Bus
+	stream  jetstream.Stream
+	pending []batchEnd // of batches that are not acknowledged, the oldest first
+}
+
+// batchEnd is the last message of a batch.
+type batchEnd struct {
+	sequence uint64
+	msg      jetstream.Msg
+}
+
+// ArchiveMessage is a message of the stream.
+type ArchiveMessage struct {
+	Sequence   uint64
+	ReceivedAt time.Time // UTC
+	Subject    string
+	Data       []byte
+}
+
+// Source returns the archiver's view of the stream. From then on nothing leaves the
+// stream before it is acknowledged there.
+func (b *Bus) Source(ctx context.Context) (*Source, error) {
+	if err := b.ensureConsumer(ctx, Archiver); err != nil {
+		return nil, fmt.Errorf("consumer %s: %w: %w", Archiver, actionlog.ErrUnavailable, err)
+	}
+	b.archived.Store(true)
+	s, err := b.JS.Stream(ctx, StreamActions)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+	}
+	return &Source{bus: b, stream: s}, nil
+}
+
+// EndArchive deletes the archiver's consumer: the stream waits for the indexer alone.
+func (b *Bus) EndArchive(ctx context.Context) error {
+	err := b.JS.DeleteConsumer(ctx, StreamActions, Archiver)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("consumer %s: %w", Archiver, err)
+	}
+	return nil
+}
+
+// Incarnation is the stream part of its positions.
+func (s *Source) Incarnation(ctx context.Context) (string, error) { return s.bus.Incarnation(ctx) }
+
+// Fetch returns the messages that come within wait, at most max and about so many bytes.
+func (s *Source) Fetch(ctx context.Context, max, bytes int, wait time.Duration) ([]ArchiveMessage, error) {
+	c, err := s.bus.Renew(ctx, Archiver)
+	if err != nil {
+		return nil, err
+	}
+	within, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	batch, err := c.Fetch(max, jetstream.FetchContext(within))
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s: %w: %w", Archiver, actionlog.ErrUnavailable, err)
+	}
+	var messages []ArchiveMessage
+	var last jetstream.Msg
+	for m := range batch.Messages() {
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, fmt.Errorf("consumer %s: %w", Archiver, err)
+		}
+		messages = append(messages, ArchiveMessage{meta.Sequence.Stream, meta.Timestamp.UTC(), m.Subject(), m.Data()})
+		last = m
+	}
+	if err := batch.Error(); err != nil && within.Err() == nil {
+		return messages, fmt.Errorf("consumer %s: %w: %w", Archiver, actionlog.ErrUnavailable, err)
+	}
+	if last != nil {
+		s.pending = append(s.pending, batchEnd{messages[len(messages)-1].Sequence, last})
+	}
+	return messages, ctx.Err()
+}
+
+// At returns a message, or ErrNotFound where the stream does not hold it.
+func (s *Source) At(ctx context.Context, sequence uint64) (ArchiveMessage, error) {
+	m, err := s.stream.GetMsg(ctx, sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return ArchiveMessage{}, fmt.Errorf("message %d: %w", sequence, actionlog.ErrNotFound)
+	}
+	if err != nil {
+		return ArchiveMessage{}, fmt.Errorf("message %d: %w: %w", sequence, actionlog.ErrUnavailable, err)
+	}
+	return ArchiveMessage{m.Sequence, m.Time.UTC(), m.Subject, m.Data}, nil
+}
+
+// Held is the first and the last sequence that the stream holds.
+func (s *Source) Held(ctx context.Context) (first, last uint64, err error) {
+	info, err := s.stream.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+	}
+	return info.State.FirstSeq, info.State.LastSeq, nil
+}
+
+// Acknowledge says that all messages up to a sequence are archived.
+func (s *Source) Acknowledge(ctx context.Context, sequence uint64) error {
+	var last *batchEnd
+	for len(s.pending) > 0 && s.pending[0].sequence <= sequence {
+		if end := s.pending[0]; last == nil || end.sequence > last.sequence { // redelivered ones are older
+			last = &end
+		}
+		s.pending = s.pending[1:]
+	}
+	if last == nil {
+		return nil
+	}
+	if err := last.msg.DoubleAck(ctx); err != nil {
+		return fmt.Errorf("consumer %s: %w: %w", Archiver, actionlog.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// LastSequence is the newest sequence of the stream.
+func (b *Bus) LastSequence(ctx context.Context) (uint64, error) {
+	s, err := b.JS.Stream(ctx, StreamActions)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+	}
+	return s.CachedInfo().State.LastSeq, nil
+}
