@@ -208,6 +208,7 @@ func FuzzParse(f *testing.F) {
 		if !bytes.Equal(before, doc) {
 			t.Fatal("Parse wrote into its input")
 		}
+		checkSkim(t, doc)
 		if err != nil {
 			return
 		}
@@ -222,6 +223,32 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("masked to invalid JSON: %s", masked)
 		}
 	})
+}
+
+// checkSkim holds that Skim says what Judge says.
+func checkSkim(t *testing.T, doc []byte) {
+	t.Helper()
+	for _, subject := range []string{"actions.acme.course", "actions.acme.api", "actions.other.course", "x"} {
+		skimmed, reason, err := Skim(subject, doc, nil)
+		judged, want, wantErr := Judge(subject, doc, nil)
+		if reason != want || (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+			t.Fatalf("%q on %s: skimmed %s, %v; judged %s, %v", doc, subject, reason, err, want, wantErr)
+		}
+		if err == nil && (skimmed.Institution != judged.Institution || skimmed.ID != judged.ID || !skimmed.OccurredAt.Equal(judged.OccurredAt) ||
+			skimmed.Staff != judged.Staff || !bytes.Equal(skimmed.Document, judged.Document)) {
+			t.Fatalf("%q: skimmed %+v, judged %+v", doc, skimmed.Record, judged.Record)
+		}
+	}
+}
+
+func TestSkim(t *testing.T) {
+	for _, doc := range []string{
+		minimal, " " + minimal + "\n", "", "{}", "[]", "null", `{"id":`, "\xff", with(`"1",`, `"1","details":{"}":["{",{"a\\\"b":-1.5e3}],"t":true,"n":null},"x":[],`),
+		with(`"1",`, `"1","id":"2",`), with(`"1",`, `"1","id":null,`), with(`"user"`, `"api_key"`), with(`"user"`, `"nobody"`), with(`"1",`, `"1","request":{"url":"?api_key=x"},`),
+		with(`"1",`, `"1","institution":{"id":"other"},`), with(`"1",`, `"1","actor":[],`), strings.Repeat(" ", MaxDocumentBytes) + minimal,
+	} {
+		checkSkim(t, []byte(doc))
+	}
 }
 
 // Documents that differ as JSON have different digests, however alike they look

@@ -1,9 +1,12 @@
 package actionlog
 
 import (
+	"bytes"
 	"encoding/json"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Redacted stands where a credential stood.
@@ -103,18 +106,16 @@ func (s *Scrubber) documentEdits(doc []byte, root *node) []edit {
 }
 
 // clean tells, at a tenth of the cost of looking, that there is nothing to replace in
-// a document: no part of the name of a credential, no percent sign or escape that
-// could hide one, no scheme of authorization, no "@" behind a slash in a string.
+// a document: nothing that could be the name of a credential, no percent sign or escape
+// that could hide one, no scheme of authorization, no "@" behind a slash in a string.
 func (s *Scrubber) clean(doc []byte) bool {
 	if s.more {
 		return false
 	}
 	slash := false // since the last quotation mark
 	for i, c := range doc {
-		if signs[c] == "" {
-			continue
-		}
-		switch part := signs[c]; c {
+		switch signs[c] {
+		case 0:
 		case '"':
 			slash = false
 		case '/':
@@ -126,14 +127,11 @@ func (s *Scrubber) clean(doc []byte) bool {
 		case '%':
 			return false
 		case '\\':
-			if i+1 < len(doc) && doc[i+1] == 'u' {
+			if hides(doc[i:]) {
 				return false
 			}
 		default:
-			if startsWith(doc[i:], part) {
-				return false
-			}
-			if c|0x20 == 'b' && startsWith(doc[i:], "bearer") {
+			if mayBegin(doc, i) {
 				return false
 			}
 		}
@@ -141,16 +139,80 @@ func (s *Scrubber) clean(doc []byte) bool {
 	return true
 }
 
-// signs are the bytes at which clean looks, and what of a credential begins with them.
-var signs = func() (signs [256]string) {
-	for _, part := range append(credentialParts[:], "basic", "\"", "/", "@", "%", "\\") {
-		signs[part[0]] = part
-		if c := part[0]; 'a' <= c && c <= 'z' {
-			signs[c&^0x20] = part
-		}
+// signs are the bytes at which clean looks: themselves, letters in lower case.
+var signs = func() (signs [256]byte) {
+	for _, c := range []byte(`"/@%\`) {
+		signs[c] = c
+	}
+	for _, c := range []byte("ktpsab") {
+		signs[c], signs[c&^0x20] = c, c
 	}
 	return signs
 }()
+
+// hides tells whether an escape could hide a letter or a sign that clean looks for.
+func hides(escape []byte) bool {
+	if len(escape) < 6 || escape[1] != 'u' {
+		return false
+	}
+	n, err := strconv.ParseUint(string(escape[2:6]), 16, 16)
+	return err != nil || n < utf8.RuneSelf && (signs[n] != 0 || 'a' <= n|0x20 && n|0x20 <= 'z')
+}
+
+// mayBegin tells whether what would make a credential of a name or a text can begin at i.
+func mayBegin(doc []byte, i int) bool {
+	rest := doc[i:]
+	switch doc[i] | 0x20 {
+	case 'k':
+		return startsWith(rest, "key") && (endsWith(doc[:i], "api") || endsWith(doc[:i], "private")) && !isAPIKeyKind(doc, i)
+	case 't':
+		return startsWith(rest, "token")
+	case 'p':
+		return startsWith(rest, "pass") && (goesOn(rest[4:], 'w') || goesOn(rest[4:], 'p'))
+	case 's':
+		return startsWith(rest, "secret")
+	case 'a':
+		return startsWith(rest, "auth") && goesOn(rest[4:], 'o') && !startsWith(rest, "author\"") && !startsWith(rest, "authored")
+	case 'b':
+		for _, scheme := range []string{"basic", "bearer"} {
+			if startsWith(rest, scheme) && len(rest) > len(scheme) && strings.IndexByte(" \t\n\r:+%\\", rest[len(scheme)]) >= 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// endsWith tells whether the letters before end in part, whatever '_' and '-' stand
+// between them.
+func endsWith(text []byte, part string) bool {
+	n := len(part)
+	for i := len(text) - 1; i >= 0 && n > 0; i-- {
+		switch c := text[i]; {
+		case c == '_' || c == '-':
+		case c|0x20 == part[n-1]:
+			n--
+		default:
+			return false
+		}
+	}
+	return n == 0
+}
+
+// goesOn tells whether the next letter, behind any '_' and '-', is c.
+func goesOn(text []byte, c byte) bool {
+	for _, x := range text {
+		if x != '_' && x != '-' {
+			return x|0x20 == c
+		}
+	}
+	return false
+}
+
+// isAPIKeyKind tells whether the "key" at i is that of the kind of an actor.
+func isAPIKeyKind(doc []byte, i int) bool {
+	return bytes.HasSuffix(doc[:i], []byte(`"kind":"api_`)) && bytes.HasPrefix(doc[i:], []byte(`key"`))
+}
 
 // startsWith ignores the case of letters; part is in lower case.
 func startsWith(text []byte, part string) bool {

@@ -41,6 +41,11 @@ func Judge(subject string, document []byte, s *Scrubber) (item Item, reason stri
 	if err != nil {
 		return item, DeadInvalid, err
 	}
+	return item.judged(subject)
+}
+
+// judged holds an action against the subject on which it came.
+func (item Item) judged(subject string) (Item, string, error) {
 	institution, category, ok := ParseSubject(subject)
 	if !ok || institution != item.Institution {
 		return item, DeadSubject, Invalidf("/institution/id", "is not the institution of the subject %s", subject)

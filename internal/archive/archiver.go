@@ -230,7 +230,7 @@ func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before ui
 // line judges a message.
 func (a *Archiver) line(m *Message, stream string) Line {
 	l := Line{Position: actionlog.Position{Stream: stream, Sequence: m.Sequence}, ReceivedAt: m.ReceivedAt.UTC()}
-	item, reason, err := actionlog.Judge(m.Subject, m.Data, a.Scrubber)
+	item, reason, err := actionlog.Skim(m.Subject, m.Data, a.Scrubber)
 	if err != nil {
 		l.Dead, l.Document = reason, a.Scrubber.Bytes(m.Data)
 		if institution, _, _ := actionlog.ParseSubject(m.Subject); actionlog.IsInstitutionID(institution) {

@@ -12,7 +12,7 @@
 // A segment is zstd-compressed NDJSON, one action a line (see Line), the positions of
 // one incarnation of the stream from a first to a last. In it the lines of an
 // institution stand together, in the order of the stream, and are compressed in frames
-// of about 256 KiB, each of which can be read alone.
+// of about 512 KiB, each of which can be read alone.
 //
 // A manifest is two lines of JSON. The first (Head) says which positions the segment
 // holds, what its bytes hash to, the RFC 6962 root over its lines in the order of the

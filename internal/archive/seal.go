@@ -22,8 +22,8 @@ const (
 	// frameBytes is about how much text a frame holds, and minFrame how little one that
 	// ends with an institution: an institution's lines are to be read without many
 	// others'.
-	frameBytes = 256 << 10
-	minFrame   = 32 << 10
+	frameBytes = 512 << 10
+	minFrame   = 64 << 10
 )
 
 // seal makes a segment of the open one, then its manifest; then the open segment is
@@ -122,7 +122,7 @@ func (w *Writer) writeSegment(number uint64) (*Head, *Details, string, error) {
 		return nil, nil, "", err
 	}
 	defer out.Close()
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
 	if err != nil {
 		return nil, nil, out.Name(), err
 	}
