@@ -18,7 +18,7 @@ COPY --from=build --chown=nonroot:nonroot /out/data /data
 ENV ACTIONLOG_DATA=/data
 VOLUME /data
 EXPOSE 8080 4222
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/actionlog", "check"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/actionlog", "check", "--ready"]
 ENTRYPOINT ["/actionlog"]
 # Within a container loopback is reached by nobody else: publish the ports to
 # the host's loopback, or put a proxy that speaks TLS in front.

@@ -256,6 +256,17 @@ type Keeper interface {
 	// Drop removes a day and the directory entries that only it names. A day
 	// that is not there is not an error.
 	Drop(ctx context.Context, day Day) error
+	// Positions yields whose each action of a day is and where the stream took it,
+	// in no order, from one view of the day; nothing for a day that is not there.
+	// The sequence ends with an error, as its last element, when it cannot be
+	// completed.
+	Positions(ctx context.Context, day Day) iter.Seq2[Placed, error]
+}
+
+// Placed is an action's institution and position.
+type Placed struct {
+	Institution string
+	Position    Position
 }
 
 // DayInfo describes a stored day.

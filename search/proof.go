@@ -55,3 +55,17 @@ func (s *server) proof(c *gin.Context) {
 	}
 	c.JSON(http.StatusOK, proof)
 }
+
+// accounting compares stream, store, archive and dead letters.
+func (s *server) accounting(c *gin.Context) {
+	if s.Account == nil {
+		s.answer(c, newProblem(http.StatusNotFound, "this process has no archive to account for"))
+		return
+	}
+	accounts, err := s.Account(c.Request.Context())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, accounts)
+}

@@ -82,6 +82,9 @@ type Options struct {
 	Dead         actionlog.DeadLetters
 	State        actionlog.State
 	Archive      Archive // nil: there is none
+	// Account accounts for every position, now; what it returns encodes as JSON. nil:
+	// it is another process's to account.
+	Account      func(ctx context.Context) (any, error)
 	Access       Access
 	Scrubber     *actionlog.Scrubber
 	Checks       []Check
@@ -161,6 +164,7 @@ func (s *server) routes() http.Handler {
 	g.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", s.OpenAPI) })
 	known := g.Group("", s.authenticate)
 	known.GET("/metrics", s.operator, gin.WrapH(s.Metrics))
+	known.GET("/v1/accounting", s.operator, s.accounting)
 	if s.Operations {
 		return g
 	}

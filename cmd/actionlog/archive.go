@@ -34,6 +34,16 @@ func (c *serveCmd) archiving() bool {
 	return c.Archive != archiveOff && (c.Role == "all" || c.Role == "archiver")
 }
 
+// startArchiving starts the archiver and who accounts for what it archived; nil where
+// that is the work of other processes, or there is no archive.
+func (r *running) startArchiving(ctx context.Context, nats *bus.Bus, store engine, state actionlog.State, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*archive.Archiver, *accounting, error) {
+	a, err := r.startArchiver(ctx, nats, state, scrubber, registry, failed)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a, r.startAccounting(nats, store, registry, failed), nil
+}
+
 // startArchiver starts the second consumer of the stream; nil where this process does
 // not archive. It comes before anything is trimmed.
 func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state actionlog.State, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*archive.Archiver, error) {
@@ -125,14 +135,6 @@ func openArchive(ctx context.Context, dir string, o archive.Options, state actio
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
-}
-
-// archiveChecks are what readiness means where this process archives.
-func archiveChecks(a *archive.Archiver) []search.Check {
-	if a == nil {
-		return nil
-	}
-	return []search.Check{{Name: "archive", Warning: true, Run: func(context.Context) error { return a.Trouble() }}}
 }
 
 // ownArchive has a stream archived into one archive: two that share its consumer would

@@ -3,15 +3,21 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"runtime/debug"
 	"strings"
+
+	"actionlog/internal/archive"
 )
 
-// checkCmd asks a running service how it is.
-type checkCmd struct{}
+// checkCmd asks a running service how it is, and whether every position is accounted for.
+type checkCmd struct {
+	Ready  bool   `help:"Ask only whether the service is ready; that needs no token."`
+	Format string `short:"f" env:"-" enum:"text,json" default:"text" help:"Format of the account: text or json."`
+}
 
 // readiness is the answer of /readyz.
 type readiness struct {
@@ -24,7 +30,7 @@ type readiness struct {
 }
 
 // Run prints each check, and fails unless the service is ready.
-func (checkCmd) Run(ctx context.Context, s *settings, out *console) error {
+func (k *checkCmd) Run(ctx context.Context, s *settings, out *console) error {
 	c, err := s.client()
 	if err != nil {
 		return err
@@ -46,15 +52,50 @@ func (checkCmd) Run(ctx context.Context, s *settings, out *console) error {
 	if err := json.Unmarshal(body, &r); err != nil {
 		return fmt.Errorf("%s/readyz answered %s, which is not the service's answer", c.base.Redacted(), resp.Status)
 	}
+	about := out.out
+	if k.Format == "json" {
+		about = out.err
+	}
 	for _, check := range r.Checks {
-		fmt.Fprintln(out.out, strings.TrimSpace(fmt.Sprintf("%-8s %-12s %s", check.Status, clean(check.Name), strings.TrimSpace(clean(check.About)+" "+clean(check.Missing)))))
+		fmt.Fprintln(about, strings.TrimSpace(fmt.Sprintf("%-8s %-12s %s", check.Status, clean(check.Name), strings.TrimSpace(clean(check.About)+" "+clean(check.Missing)))))
 	}
 	if resp.StatusCode != http.StatusOK {
 		out.say("%s is not ready", c.base.Redacted())
 		return errReported
 	}
-	fmt.Fprintf(out.out, "%s is ready\n", c.base.Redacted())
-	return nil
+	fmt.Fprintf(about, "%s is ready\n", c.base.Redacted())
+	if k.Ready {
+		return nil
+	}
+	return k.account(ctx, c, out)
+}
+
+// account has the service compare stream, store, archive and dead letters.
+func (k *checkCmd) account(ctx context.Context, c *client, out *console) error {
+	var a archive.Accounts
+	err := c.get(ctx, "/v1/accounting", nil, &a)
+	var p *problem
+	if errors.As(err, &p) && p.Status == http.StatusNotFound {
+		out.say("no account: this process has no archive")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("no account: %w", err)
+	}
+	if k.Format == "json" {
+		err = writeIndented(out.out, &a)
+	} else {
+		fmt.Fprintf(out.out, "archived %d = indexed %d + repeats %d + dead letters %d + too old %d + pending %d + MISSING %d; indexed and NOT ARCHIVED %d\n",
+			a.Archived, a.Indexed, a.Repeats, a.Dead, a.TooOld, a.Pending, a.Missing, a.Unarchived)
+		for _, d := range a.Differences {
+			fmt.Fprintf(out.out, "%s %s: archived %d, indexed %d, missing %d, not archived %d %s\n", clean(d.Institution), d.Day, d.Archived, d.Indexed, d.Missing, d.Unarchived, strings.Join(d.Positions, " "))
+		}
+	}
+	if err == nil && !a.Whole() {
+		out.say("the account does not add up")
+		return errReported
+	}
+	return err
 }
 
 // versionCmd prints what this binary was built from.

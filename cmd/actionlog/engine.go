@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"path/filepath"
-	"time"
 
 	"actionlog"
-	"actionlog/indexer"
 	"actionlog/internal/elastic"
 	"actionlog/internal/sqlite"
 )
@@ -73,48 +71,4 @@ func workers(store engine) int {
 		return 8
 	}
 	return 1
-}
-
-// retainEvery is how often days are looked through that are past their time.
-const retainEvery = time.Hour
-
-// retain drops days that are past their time, or gives them to the engine's policy,
-// where the operator said that no archive is needed.
-func (r *running) retain(ctx context.Context, store engine) error {
-	unproven := func(context.Context, actionlog.Day) (bool, error) { return true, nil }
-	attached := map[actionlog.Day]bool{}
-	for {
-		var err error
-		if e, ok := store.(*elastic.Store); ok && e.Retention() != string(elastic.RetentionSweep) {
-			err = attachAll(ctx, e, attached)
-		} else {
-			_, err = indexer.Sweep(ctx, store, time.Now(), unproven, r.log)
-		}
-		if err != nil && ctx.Err() == nil {
-			r.log.Warn("retention", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(retainEvery):
-		}
-	}
-}
-
-// attachAll gives the days that are there to the engine's policy.
-func attachAll(ctx context.Context, e *elastic.Store, attached map[actionlog.Day]bool) error {
-	days, err := e.Days(ctx)
-	if err != nil {
-		return err
-	}
-	for _, d := range days {
-		if attached[d.Day] || d.Damage != "" {
-			continue
-		}
-		if err := e.Attach(ctx, d.Day); err != nil {
-			return err
-		}
-		attached[d.Day] = true
-	}
-	return nil
 }

@@ -49,13 +49,16 @@ func (r *running) run(ctx context.Context) error {
 		return err
 	}
 	scrubber := actionlog.NewScrubber(r.cmd.SecretNames...)
-	keeping, err := r.startArchiver(ctx, nats, state, scrubber, registry, failed)
+	keeping, books, err := r.startArchiving(ctx, nats, store, state, scrubber, registry, failed)
 	if err != nil {
 		return err
 	}
 	x, err := r.startWriting(ctx, nats, store, scrubber, registry, failed)
 	if err != nil {
 		return err
+	}
+	if r.cmd.Role != "search" {
+		r.startRetention(store, books, failed)
 	}
 	publisher, err := nats.Publisher(ctx)
 	if err != nil {
@@ -64,8 +67,8 @@ func (r *running) run(ctx context.Context) error {
 	registerStream(registry, nats, store)
 	handler, err := search.New(ctx, search.Options{
 		Searcher: store, Scanner: store, Directory: store, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
-		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Access: accessPort{tokens},
-		Scrubber: scrubber, Checks: append(checks(nats, store, about, x), archiveChecks(keeping)...), OpenAPI: actionlog.OpenAPI(),
+		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Access: accessPort{tokens},
+		Scrubber: scrubber, Checks: append(checks(nats, store, about, x), archiveChecks(keeping, books)...), OpenAPI: actionlog.OpenAPI(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Log: r.log,
 	})
@@ -198,9 +201,6 @@ func (r *running) startWriting(ctx context.Context, nats *bus.Bus, store engine,
 		return nil, err
 	}
 	r.background("trimming", failed, func(ctx context.Context) error { return nats.Trim(ctx, trimEvery) })
-	if r.cmd.DropUnproven {
-		r.background("retention", failed, func(ctx context.Context) error { return r.retain(ctx, store) })
-	}
 	return x, nil
 }
 

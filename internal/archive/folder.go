@@ -28,6 +28,9 @@ func NewFolder(dir string) (*Folder, error) {
 	return &Folder{dir}, nil
 }
 
+// FolderAt returns the storage in dir, whether it is there or not.
+func FolderAt(dir string) *Folder { return &Folder{dir} }
+
 // OpenFolder returns the storage in dir, which must be there.
 func OpenFolder(dir string) (*Folder, error) {
 	if info, err := os.Stat(dir); err != nil {

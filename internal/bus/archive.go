@@ -137,3 +137,16 @@ func (b *Bus) LastSequence(ctx context.Context) (uint64, error) {
 	}
 	return s.CachedInfo().State.LastSeq, nil
 }
+
+// SettledPosition is the position up to which the indexer has acknowledged everything.
+func (b *Bus) SettledPosition(ctx context.Context) (actionlog.Position, error) {
+	stream, err := b.Incarnation(ctx)
+	if err != nil {
+		return actionlog.Position{}, err
+	}
+	c, err := b.Consumer(ctx, Indexer)
+	if err != nil {
+		return actionlog.Position{}, err
+	}
+	return actionlog.Position{Stream: stream, Sequence: c.CachedInfo().AckFloor.Stream}, nil
+}

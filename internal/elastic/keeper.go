@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -52,4 +53,25 @@ func (s *Store) Drop(ctx context.Context, d actionlog.Day) error {
 		return fmt.Errorf("drop %s: directory: %w", d, err)
 	}
 	return nil
+}
+
+// Positions implements actionlog.Keeper.
+func (s *Store) Positions(ctx context.Context, d actionlog.Day) iter.Seq2[actionlog.Placed, error] {
+	return func(yield func(actionlog.Placed, error) bool) {
+		indices, err := s.listDays(ctx)
+		if err != nil {
+			yield(actionlog.Placed{}, err)
+			return
+		}
+		if !slices.ContainsFunc(indices, func(i indexInfo) bool { return i.Index == s.dayIndex(d) }) {
+			return
+		}
+		body := obj{"query": obj{"match_all": obj{}}, "sort": list{"_doc"}, "size": scanPage, "_source": []string{"institution", "position"}}
+		_, err = s.scanDay(ctx, scope{indices: s.dayIndex(d)}, body, func(d *stored) bool {
+			return yield(actionlog.Placed{Institution: d.Institution, Position: actionlog.Position{Stream: d.Position.Stream, Sequence: d.Position.Sequence}}, nil)
+		})
+		if err != nil {
+			yield(actionlog.Placed{}, err)
+		}
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +35,7 @@ func keeperCases() []testCase {
 			c.outcomes(items[:1], isRepeat)
 			c.days(-9, 3, 0, 1, 1, 1)
 		}},
+		{"positions", "Positions yields whose each action of a day is and where it stood on the stream.", testPositions},
 	}
 }
 
@@ -191,4 +194,30 @@ func (c *check) readUntil(done <-chan struct{}) {
 			return
 		}
 	}
+}
+
+func testPositions(c *check) {
+	items := c.items(action("a", noon), action("b", noon, of("other")), action("c", noon), action("d", noon.AddDate(0, 0, -1)))
+	for i := range items {
+		items[i].Position = actionlog.Position{Stream: []string{"s1", "s2"}[i%2], Sequence: uint64(1 + i*i)}
+	}
+	items[2].Position = actionlog.Position{}
+	c.writeItems(items)
+	for day, want := range map[actionlog.Day]string{today: "other s2.2,uni ,uni s1.1", today.Add(-1): "uni s2.10", today.Add(-2): ""} {
+		var got []string
+		for p, err := range c.store.Positions(context.Background(), day) {
+			if err != nil {
+				c.Errorf("Positions %s: %v", day, err)
+			}
+			got = append(got, p.Institution+" "+p.Position.String())
+		}
+		slices.Sort(got)
+		if strings.Join(got, ",") != want {
+			c.Errorf("Positions %s: %q, want %s", day, got, want)
+		}
+	}
+	for range c.store.Positions(context.Background(), today) {
+		break
+	}
+	c.days(-1, 1, 0, 3)
 }

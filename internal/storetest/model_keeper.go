@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
@@ -51,6 +52,24 @@ func (m *Model) Drop(ctx context.Context, day actionlog.Day) error {
 	defer m.mu.Unlock()
 	m.remove(day)
 	return nil
+}
+
+// Positions implements actionlog.Keeper.
+func (m *Model) Positions(ctx context.Context, day actionlog.Day) iter.Seq2[actionlog.Placed, error] {
+	return func(yield func(actionlog.Placed, error) bool) {
+		if err := m.fault(ctx, "Positions"); err != nil {
+			yield(actionlog.Placed{}, err)
+			return
+		}
+		m.mu.RLock()
+		items := slices.Clone(m.items)
+		m.mu.RUnlock()
+		for _, k := range items {
+			if k.occurredDay == day && !yield(actionlog.Placed{Institution: k.Institution, Position: k.Position}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // remove forgets a day; m.mu is held.

@@ -1,0 +1,364 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"actionlog"
+)
+
+// Ledger accounts for every position: each that is archived is exactly one of indexed,
+// a repeat, a dead letter, or too old; and each that is indexed is archived.
+type Ledger struct {
+	Storage  Storage
+	Keeper   actionlog.Keeper
+	Searcher actionlog.Searcher
+	Dead     actionlog.DeadLetters
+	Oldest   func() actionlog.Day // that is searchable
+	// Settled is the position up to which the stream is settled: indexed, a repeat, a
+	// dead letter or too old.
+	Settled func(ctx context.Context) (actionlog.Position, error)
+}
+
+// Accounts are what an account of days says.
+type Accounts struct {
+	Archived   uint64 `json:"archived"` // lines of the days in question, dead ones included
+	Indexed    uint64 `json:"indexed"`
+	Repeats    uint64 `json:"repeats"`
+	Dead       uint64 `json:"dead"`
+	TooOld     uint64 `json:"too_old"`
+	Missing    uint64 `json:"missing"`    // archived, and nothing of these
+	Unarchived uint64 `json:"unarchived"` // indexed, and not archived although what came after is
+	Pending    uint64 `json:"pending"`    // archived, and the store is not as far yet
+	Ahead      uint64 `json:"ahead"`      // indexed, and the archive is not as far yet
+	// Differences are the institutions' days that do not add up.
+	Differences []Difference `json:"differences"`
+}
+
+// Whole tells whether everything adds up.
+func (a *Accounts) Whole() bool { return a.Missing == 0 && a.Unarchived == 0 }
+
+// Difference is an institution's day that does not add up.
+type Difference struct {
+	Institution string   `json:"institution"`
+	Day         string   `json:"day"`
+	Archived    uint64   `json:"archived"`
+	Indexed     uint64   `json:"indexed"`
+	Missing     uint64   `json:"missing"`
+	Unarchived  uint64   `json:"unarchived"`
+	Positions   []string `json:"positions,omitempty"` // of missing ones, the first few
+}
+
+// maxNamed is how many positions a difference names.
+const maxNamed = 20
+
+// account is a number of positions and which.
+type account struct {
+	count uint64
+	sum   PositionSum
+}
+
+func (a *account) add(p actionlog.Position) {
+	a.count++
+	a.sum.Add(p)
+}
+
+// books are what is archived, by day and institution.
+type books struct {
+	days map[string]map[string]*account
+	dead uint64
+	ends map[string]uint64 // the last archived position of each incarnation
+	// settled is up to where the store was when the archive was read.
+	settled actionlog.Position
+}
+
+func (b *books) of(day, institution string) *account {
+	if b.days[day] == nil {
+		b.days[day] = map[string]*account{}
+	}
+	if b.days[day][institution] == nil {
+		b.days[day][institution] = &account{}
+	}
+	return b.days[day][institution]
+}
+
+// read reads the manifests and the open segment; only is the day that matters, zero all.
+func (l *Ledger) read(ctx context.Context, only actionlog.Day) (*books, error) {
+	settled, err := l.Settled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &books{days: map[string]map[string]*account{}, ends: map[string]uint64{}, settled: settled}
+	s := Selection{From: only, To: only}
+	r := &Reader{l.Storage}
+	for m, err := range r.manifests(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		b.ends[m.Stream] = m.Last
+		for i := range m.Institutions {
+			t := &m.Institutions[i]
+			b.dead += t.Dead
+			for _, d := range t.Days {
+				if !s.day(d.Day) {
+					continue
+				}
+				sum, err := ParsePositionSum(d.Positions)
+				if err != nil {
+					return nil, fmt.Errorf("archive: %s: %w", manifestName(m.Number), err)
+				}
+				a := b.of(d.Day, t.ID)
+				a.count += d.Count
+				a.sum.Join(sum)
+			}
+		}
+	}
+	for h, err := range r.open(ctx, b.ends) {
+		if err != nil {
+			return nil, err
+		}
+		if h.header.dead != "" {
+			b.dead++
+		} else if s.day(h.header.day) {
+			b.of(h.header.day, h.header.institution).add(actionlog.Position{Stream: h.header.stream, Sequence: h.header.sequence})
+		}
+		b.ends[h.header.stream] = h.header.sequence
+	}
+	return b, nil
+}
+
+// openLine is a line of the open segment.
+type openLine struct {
+	header header
+	text   []byte
+}
+
+// open yields the lines of the open segment that no manifest up to ends has.
+func (r *Reader) open(ctx context.Context, ends map[string]uint64) iter.Seq2[openLine, error] {
+	sealed := maps.Clone(ends)
+	return func(yield func(openLine, error) bool) {
+		for line, err := range fileLines(ctx, r.Storage, openName) {
+			if err != nil {
+				yield(openLine{}, err)
+				return
+			}
+			h, err := readHeader(line)
+			if err != nil || line[len(line)-1] != '\n' { // being written
+				return
+			}
+			if h.sequence > sealed[h.stream] && !yield(openLine{h, line}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Account accounts for all days.
+func (l *Ledger) Account(ctx context.Context) (*Accounts, error) {
+	b, err := l.read(ctx, actionlog.Day{})
+	if err != nil {
+		return nil, err
+	}
+	a := &Accounts{Archived: b.dead, Dead: b.dead, Differences: []Difference{}}
+	days, err := l.Keeper.Days(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range days {
+		if d.Damage != "" {
+			return nil, fmt.Errorf("day %s: %s: %w", d.Day, d.Damage, actionlog.ErrUnavailable)
+		}
+		if err := l.day(ctx, b, d.Day, a); err != nil {
+			return nil, err
+		}
+		delete(b.days, d.Day.String())
+	}
+	for _, text := range slices.Sorted(maps.Keys(b.days)) { // days that the store has not
+		day, err := actionlog.ParseDay(text)
+		if err != nil {
+			return nil, fmt.Errorf("archive: %w", err)
+		}
+		if err := l.day(ctx, b, day, a); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Proven tells whether all that the store holds of a day is archived.
+func (l *Ledger) Proven(ctx context.Context, day actionlog.Day) (bool, error) {
+	b, err := l.read(ctx, day)
+	if err != nil {
+		return false, err
+	}
+	a := &Accounts{}
+	if err := l.day(ctx, b, day, a); err != nil {
+		return false, err
+	}
+	return a.Unarchived == 0 && a.Ahead == 0, nil
+}
+
+// day accounts for a day.
+func (l *Ledger) day(ctx context.Context, b *books, day actionlog.Day, a *Accounts) error {
+	stored := map[string]*account{}
+	for p, err := range l.Keeper.Positions(ctx, day) {
+		if err != nil {
+			return err
+		}
+		if p.Position.Sequence > b.ends[p.Position.Stream] && b.ends[p.Position.Stream] > 0 {
+			a.Ahead++
+			continue
+		}
+		if stored[p.Institution] == nil {
+			stored[p.Institution] = &account{}
+		}
+		stored[p.Institution].add(p.Position)
+	}
+	institutions := map[string]bool{}
+	for id := range stored {
+		institutions[id] = true
+	}
+	for id := range b.days[day.String()] {
+		institutions[id] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(institutions)) {
+		in, out := stored[id], b.days[day.String()][id]
+		if in == nil {
+			in = &account{}
+		}
+		if out == nil {
+			out = &account{}
+		}
+		a.Archived += out.count
+		switch {
+		case *in == *out:
+			a.Indexed += in.count
+		case in.count == 0 && day.Before(l.Oldest()):
+			a.TooOld += out.count
+		default:
+			if err := l.explain(ctx, b, day, id, in, out, a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// explain says of each archived action of an institution's day what became of it.
+func (l *Ledger) explain(ctx context.Context, b *books, day actionlog.Day, institution string, in, out *account, a *Accounts) error {
+	d := Difference{Institution: institution, Day: day.String(), Archived: out.count, Indexed: in.count}
+	found := account{}
+	for line, err := range l.lines(ctx, b, day, institution) {
+		if err != nil {
+			return err
+		}
+		what, err := l.became(ctx, line, day)
+		if err != nil {
+			return err
+		}
+		switch what {
+		case actionlog.OutcomeNew:
+			found.add(line.Position)
+			a.Indexed++
+		case actionlog.OutcomeRepeat:
+			a.Repeats++
+		case actionlog.OutcomeCollision:
+			a.Dead++
+		default:
+			if line.Position.Stream == b.settled.Stream && line.Position.Sequence > b.settled.Sequence {
+				a.Pending++
+				continue
+			}
+			if day.Before(l.Oldest()) {
+				a.TooOld++
+				continue
+			}
+			if d.Missing++; len(d.Positions) < maxNamed {
+				d.Positions = append(d.Positions, line.Position.String())
+			}
+		}
+	}
+	if found != *in && in.count >= found.count {
+		d.Unarchived = in.count - found.count
+		if d.Unarchived == 0 {
+			d.Unarchived = 1 // as many, and not the same
+		}
+	}
+	a.Missing += d.Missing
+	a.Unarchived += d.Unarchived
+	if d.Missing > 0 || d.Unarchived > 0 {
+		a.Differences = append(a.Differences, d)
+	}
+	return nil
+}
+
+// lines yields the archived actions of an institution's day, the open segment's too.
+func (l *Ledger) lines(ctx context.Context, b *books, day actionlog.Day, institution string) iter.Seq2[*Line, error] {
+	r := &Reader{l.Storage}
+	return func(yield func(*Line, error) bool) {
+		seen := map[string]uint64{}
+		for line, err := range r.Actions(ctx, Selection{Institution: institution, From: day, To: day}) {
+			if err == nil && line.Position.Sequence > b.ends[line.Position.Stream] { // archived since
+				continue
+			}
+			if err == nil {
+				seen[line.Position.Stream] = max(seen[line.Position.Stream], line.Position.Sequence)
+			}
+			if !yield(line, err) || err != nil {
+				return
+			}
+		}
+		for o, err := range r.open(ctx, seen) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if h := o.header; h.institution != institution || h.day != day.String() || h.dead != "" || h.sequence > b.ends[h.stream] {
+				continue
+			}
+			line, err := parseLine(o.text)
+			if !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// became says what became of an archived action: OutcomeNew where it is indexed itself,
+// OutcomeRepeat or OutcomeCollision where another one is (the dead letter of a collision
+// may have been dropped since), OutcomeCollision where it is another kind of dead letter,
+// 0 where nothing is known of it.
+func (l *Ledger) became(ctx context.Context, line *Line, day actionlog.Day) (actionlog.OutcomeKind, error) {
+	item, err := actionlog.Parse(line.Document, nil)
+	if err != nil {
+		return actionlog.OutcomeCollision, nil // a dead letter by now: judged by an earlier version
+	}
+	records, err := l.Searcher.Get(ctx, line.Institution, item.ID, day)
+	if err != nil && !errors.Is(err, actionlog.ErrNotFound) {
+		return 0, err
+	}
+	for i := range records {
+		if records[i].Position == line.Position {
+			return actionlog.OutcomeNew, nil
+		}
+		if bytes.Equal(records[i].Document, line.Document) {
+			return actionlog.OutcomeRepeat, nil
+		}
+		if other, err := actionlog.Parse(records[i].Document, nil); err == nil && other.Digest == item.Digest {
+			return actionlog.OutcomeRepeat, nil
+		}
+	}
+	if len(records) > 0 {
+		return actionlog.OutcomeCollision, nil
+	}
+	_, err = l.Dead.Get(ctx, line.Position)
+	if errors.Is(err, actionlog.ErrNotFound) {
+		return 0, nil
+	}
+	return actionlog.OutcomeCollision, err
+}
