@@ -37,9 +37,12 @@ func (r *running) startAccounting(nats *bus.Bus, store engine, registry promethe
 	if !r.cmd.archiving() {
 		return nil
 	}
-	dir, _ := r.archivePaths()
-	folder := archive.FolderAt(dir)
-	a := &accounting{log: r.log, ledger: &archive.Ledger{Storage: folder, Keeper: store, Searcher: store, Dead: nats.DeadLetters(),
+	name, _ := r.archivePaths()
+	storage, err := storageAt(name)
+	if err != nil {
+		return nil // said already
+	}
+	a := &accounting{log: r.log, ledger: &archive.Ledger{Storage: storage, Keeper: store, Searcher: store, Dead: nats.DeadLetters(),
 		Oldest: func() actionlog.Day { return actionlog.OldestKept(time.Now()) }, Settled: nats.SettledPosition}}
 	a.gauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "actionlog_accounted", Help: "Positions by what the last account says of them. missing and unarchived are to be 0."}, []string{"what"})
 	registry.MustRegister(a.gauge)

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"actionlog"
@@ -22,7 +24,7 @@ import (
 
 // archiveFlags say where the archive is.
 type archiveFlags struct {
-	Archive        string        `placeholder:"FOLDER" help:"Where the archive is, which keeps every action for ever; off: there is none, and one that there was is not waited for any more. Default: DIR/archive."`
+	Archive        string        `placeholder:"FOLDER|URL" help:"Where the archive is, which keeps every action for ever: a folder, or s3://BUCKET/PREFIX?endpoint=URL; off: there is none, and one that there was is not waited for any more. Default: DIR/archive."`
 	ArchiveKey     string        `name:"archive-key" placeholder:"FILE" help:"Private key that signs the archive's checkpoints, made on first use. Default: DIR/archive.key."`
 	ArchiveSealAge time.Duration `name:"archive-seal-age" placeholder:"DURATION" default:"15m" help:"After what time what was archived is sealed: compressed and signed."`
 }
@@ -58,9 +60,14 @@ func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state action
 	if err != nil {
 		return nil, err
 	}
-	dir, key := r.archivePaths()
+	if name, _ := r.archivePaths(); strings.HasPrefix(name, "s3:") {
+		if _, err := storageAt(name); err != nil {
+			return nil, usageError{fmt.Errorf("--%w", err)}
+		}
+	}
+	scratch := filepath.Join(r.dir, "archive-open")
 	a := &archive.Archiver{Source: archiveSource{source}, Scrubber: scrubber, Log: r.log, Open: func(ctx context.Context) (*archive.Writer, error) {
-		return openArchive(ctx, dir, archive.Options{KeyFile: key, SealAge: r.cmd.ArchiveSealAge, Log: r.log}, state)
+		return r.openArchive(ctx, state, scratch)
 	}}
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "actionlog_archive_behind_messages", Help: "Messages of the stream that are not archived yet; -1: unknown."}, func() float64 {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -76,7 +83,7 @@ func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state action
 }
 
 // archivePaths are where the archive and its private key are.
-func (r *running) archivePaths() (dir, key string) {
+func (r *running) archivePaths() (name, key string) {
 	return cmp.Or(r.cmd.Archive, filepath.Join(r.dir, "archive")), cmp.Or(r.cmd.ArchiveKey, filepath.Join(r.dir, "archive.key"))
 }
 
@@ -85,19 +92,16 @@ func (r *running) prover() search.Archive {
 	if r.cmd.Archive == archiveOff {
 		return nil
 	}
-	dir, key := r.archivePaths()
-	return archivePort{dir, key}
+	name, key := r.archivePaths()
+	return archivePort{name, key}
 }
 
-// archivePort is the archive in a folder as package search knows it.
-type archivePort struct{ dir, key string }
+// archivePort is the archive as package search knows it.
+type archivePort struct{ name, key string }
 
 func (a archivePort) open() (*archive.Prover, error) {
-	folder, err := archive.OpenFolder(a.dir)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", actionlog.ErrNotFound, err)
-	}
-	return &archive.Prover{Storage: folder, KeyFile: a.key}, nil
+	storage, err := storageAt(a.name)
+	return &archive.Prover{Storage: storage, KeyFile: a.key}, err
 }
 
 func (a archivePort) PublicKey(ctx context.Context) (string, error) {
@@ -116,25 +120,77 @@ func (a archivePort) Prove(ctx context.Context, institution string, at actionlog
 	return p.Prove(ctx, institution, at)
 }
 
-// openArchive opens the archive in a folder for writing, for this process alone.
-func openArchive(ctx context.Context, dir string, o archive.Options, state actionlog.State) (*archive.Writer, error) {
-	folder, err := archive.NewFolder(dir)
-	if err != nil {
-		return nil, err
+// storageAt is the storage of an archive by what the user calls it.
+func storageAt(name string) (archive.Storage, error) {
+	if strings.HasPrefix(name, "s3:") {
+		return archive.NewS3(name)
 	}
-	lock, err := sqlite.LockFolder(dir)
-	if err != nil {
-		return nil, err
+	return archive.FolderAt(name), nil
+}
+
+// leaseTime is for how long an archiver that died keeps others from an archive in S3.
+const leaseTime = 15 * time.Second
+
+// openArchive opens an archive for writing, for this process alone.
+func (r *running) openArchive(ctx context.Context, state actionlog.State, scratch string) (*archive.Writer, error) {
+	name, key := r.archivePaths()
+	o := archive.Options{KeyFile: key, SealAge: r.cmd.ArchiveSealAge, Log: r.log}
+	var held holding
+	if s3, err := storageAt(name); strings.HasPrefix(name, "s3:") {
+		if err == nil {
+			err = s3.(*archive.S3).Probe(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		o.Storage, o.Dir = s3, scratch
+		if o.Release, err = (&archive.Lease{State: state, Time: leaseTime}).Take(ctx, held.lost); err != nil {
+			return nil, err
+		}
+	} else {
+		folder, err := archive.NewFolder(name)
+		if err != nil {
+			return nil, err
+		}
+		lock, err := sqlite.LockFolder(name)
+		if err != nil {
+			return nil, err
+		}
+		o.Storage, o.Dir, o.Release = folder, name, lock.Close
 	}
-	o.Storage, o.Dir, o.Release = folder, dir, lock.Close
 	w, err := archive.OpenWriter(ctx, o)
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, o.Release())
 	}
 	if err := ownArchive(ctx, state, w.ID()); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
+	held.by(w)
 	return w, nil
+}
+
+// holding is a lease and the writer that may write while it is held.
+type holding struct {
+	mu     sync.Mutex
+	writer *archive.Writer
+	err    error
+}
+
+func (h *holding) lost(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = err
+	if h.writer != nil {
+		h.writer.Fail(err)
+	}
+}
+
+func (h *holding) by(w *archive.Writer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.writer = w; h.err != nil {
+		w.Fail(h.err)
+	}
 }
 
 // ownArchive has a stream archived into one archive: two that share its consumer would
@@ -175,17 +231,17 @@ type archiveCmd struct {
 }
 
 type archiveStatusCmd struct {
-	Folder string `arg:"" optional:"" help:"The archive. Default: DIR/archive."`
+	Folder string `arg:"" optional:"" help:"The archive, a folder or s3://…. Default: DIR/archive."`
 	Format string `short:"f" env:"-" enum:"text,json" default:"text" help:"text or json."`
 }
 
 // Run reads the manifests.
 func (c *archiveStatusCmd) Run(ctx context.Context, s *settings, out *console) error {
-	folder, err := archive.OpenFolder(archiveFolder(c.Folder, s))
+	storage, err := archiveNamed(c.Folder, s)
 	if err != nil {
 		return err
 	}
-	status, err := (&archive.Reader{Storage: folder}).Status(ctx)
+	status, err := (&archive.Reader{Storage: storage}).Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -211,15 +267,17 @@ func writeIndented(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func archiveFolder(given string, s *settings) string {
-	if given == "" {
-		return filepath.Join(s.Data, "archive")
+// archiveNamed is an archive that is there.
+func archiveNamed(given string, s *settings) (archive.Storage, error) {
+	name := cmp.Or(given, filepath.Join(s.Data, "archive"))
+	if strings.HasPrefix(name, "s3:") {
+		return archive.NewS3(name)
 	}
-	return given
+	return archive.OpenFolder(name)
 }
 
 type archiveVerifyCmd struct {
-	Folder     string `arg:"" optional:"" help:"The archive, or a copy of it. Default: DIR/archive."`
+	Folder     string `arg:"" optional:"" help:"The archive, or a copy of it: a folder or s3://…. Default: DIR/archive."`
 	Key        string `placeholder:"FILE" help:"Its public key, as GET /v1/archive/key gave it. Default: the one in the archive, which whoever changed the archive may have changed too."`
 	Checkpoint string `placeholder:"FILE" help:"A checkpoint of it that was kept elsewhere: all that it signs must be there."`
 	Proof      string `placeholder:"FILE" help:"Check this proof of one action (GET …/actions/ID/proof) against --key instead, and print the action."`
@@ -228,17 +286,16 @@ type archiveVerifyCmd struct {
 
 // Run reads the archive whole and fails where anything is not as it was written.
 func (c *archiveVerifyCmd) Run(ctx context.Context, s *settings, out *console) error {
-	dir := archiveFolder(c.Folder, s)
+	storage, err := archiveNamed(c.Folder, s)
+	if err != nil && (c.Proof == "" || c.Key == "") { // a proof and a key suffice
+		return err
+	}
+	options, err := c.options(ctx, storage)
+	if err != nil {
+		return err
+	}
 	if c.Proof != "" {
-		return c.proof(dir, out)
-	}
-	folder, err := archive.OpenFolder(dir)
-	if err != nil {
-		return err
-	}
-	options, err := c.options(dir)
-	if err != nil {
-		return err
+		return c.proof(options.Key, out)
 	}
 	var bar *progress
 	shown := int64(0)
@@ -250,7 +307,7 @@ func (c *archiveVerifyCmd) Run(ctx context.Context, s *settings, out *console) e
 		shown = done
 	}
 	start := time.Now()
-	report, err := archive.Verify(ctx, folder, options)
+	report, err := archive.Verify(ctx, storage, options)
 	bar.end()
 	if err != nil {
 		return err
@@ -267,16 +324,12 @@ func (c *archiveVerifyCmd) Run(ctx context.Context, s *settings, out *console) e
 }
 
 // proof checks the proof of an action.
-func (c *archiveVerifyCmd) proof(dir string, out *console) error {
-	options, err := c.options(dir)
-	if err != nil {
-		return err
-	}
+func (c *archiveVerifyCmd) proof(key string, out *console) error {
 	text, err := os.ReadFile(c.Proof)
 	if err != nil {
 		return fmt.Errorf("--proof: %w", err)
 	}
-	institution, document, err := archive.OpenProof(text, options.Key)
+	institution, document, err := archive.OpenProof(text, key)
 	if err != nil {
 		return fmt.Errorf("NOT PROVEN: %w", err)
 	}
@@ -285,12 +338,13 @@ func (c *archiveVerifyCmd) proof(dir string, out *console) error {
 	return err
 }
 
-func (c *archiveVerifyCmd) options(dir string) (o archive.VerifyOptions, err error) {
-	path := c.Key
-	if path == "" {
-		path = filepath.Join(dir, "key.pub")
+func (c *archiveVerifyCmd) options(ctx context.Context, storage archive.Storage) (o archive.VerifyOptions, err error) {
+	var key []byte
+	if c.Key == "" {
+		key, err = storage.Read(ctx, "key.pub")
+	} else {
+		key, err = os.ReadFile(c.Key)
 	}
-	key, err := os.ReadFile(path)
 	if err != nil {
 		return o, fmt.Errorf("--key: %w", err)
 	}

@@ -101,6 +101,13 @@ func (w *Writer) Close() error {
 	return err
 }
 
+// Fail has the writer write nothing any more: somebody else may be about to.
+func (w *Writer) Fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = err
+}
+
 var errClosed = errors.New("archive: it is closed")
 
 // ID names the archive.
