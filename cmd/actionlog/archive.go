@@ -53,11 +53,11 @@ func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state action
 		r.log.Warn("there is no archive (--archive off): what leaves the store is gone")
 		return nil, nats.EndArchive(ctx)
 	}
-	if !r.cmd.archiving() {
+	if r.cmd.Role == "search" {
 		return nil, nil
 	}
-	source, err := nats.Source(ctx)
-	if err != nil {
+	source, err := nats.Source(ctx) // from now on nothing is trimmed that is not archived
+	if err != nil || !r.cmd.archiving() {
 		return nil, err
 	}
 	if name, _ := r.archivePaths(); strings.HasPrefix(name, "s3:") {

@@ -165,6 +165,12 @@ func (a *Archiver) batch(ctx context.Context, w *Writer, stream string) error {
 		}
 		return err
 	}
+	if now, err := a.Source.Incarnation(ctx); err != nil || now != stream {
+		if err == nil {
+			err = fmt.Errorf("archive: the stream is another one now (%s, it was %s)", now, stream)
+		}
+		return err
+	}
 	next := w.Next(stream)
 	lines := make([]Line, 0, len(messages))
 	for i := range messages {

@@ -121,13 +121,14 @@ func (f *Folder) ReadRange(_ context.Context, name string, offset, length int64)
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err != nil || offset < 0 || length < 0 || offset+length > info.Size() {
-		return nil, fmt.Errorf("archive: %s ends before byte %d", name, offset+length)
+		return nil, fmt.Errorf("archive: %s ends before byte %d: %w", name, offset+length, ErrShort)
 	}
 	b := make([]byte, length)
-	if _, err := file.ReadAt(b, offset); err != nil {
-		return nil, fileError(err)
+	_, err = file.ReadAt(b, offset)
+	if errors.Is(err, io.EOF) { // it was cut off meanwhile
+		return nil, fmt.Errorf("archive: %s ends before byte %d: %w", name, offset+length, ErrShort)
 	}
-	return b, nil
+	return b, fileError(err)
 }
 
 // List implements Storage.

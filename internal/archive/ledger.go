@@ -158,8 +158,40 @@ func (r *Reader) open(ctx context.Context, ends map[string]uint64) iter.Seq2[ope
 	}
 }
 
+// steady does something that reads the archive more than once, again if a segment was
+// sealed meanwhile.
+func (l *Ledger) steady(ctx context.Context, do func() error) error {
+	for try := 1; ; try++ {
+		before, err := newest(ctx, l.Storage)
+		if err == nil {
+			err = do()
+		}
+		if err != nil {
+			return err
+		}
+		switch after, err := newest(ctx, l.Storage); {
+		case err != nil:
+			return err
+		case after == before:
+			return nil
+		case try == maxTries:
+			return fmt.Errorf("archive: segments are sealed all the time: %w", actionlog.ErrUnavailable)
+		}
+	}
+}
+
+const maxTries = 5
+
 // Account accounts for all days.
-func (l *Ledger) Account(ctx context.Context) (*Accounts, error) {
+func (l *Ledger) Account(ctx context.Context) (a *Accounts, err error) {
+	err = l.steady(ctx, func() error {
+		a, err = l.account(ctx)
+		return err
+	})
+	return a, err
+}
+
+func (l *Ledger) account(ctx context.Context) (*Accounts, error) {
 	b, err := l.read(ctx, actionlog.Day{})
 	if err != nil {
 		return nil, err
@@ -191,16 +223,20 @@ func (l *Ledger) Account(ctx context.Context) (*Accounts, error) {
 }
 
 // Proven tells whether all that the store holds of a day is archived.
-func (l *Ledger) Proven(ctx context.Context, day actionlog.Day) (bool, error) {
-	b, err := l.read(ctx, day)
-	if err != nil {
-		return false, err
-	}
-	a := &Accounts{}
-	if err := l.day(ctx, b, day, a); err != nil {
-		return false, err
-	}
-	return a.Unarchived == 0 && a.Ahead == 0, nil
+func (l *Ledger) Proven(ctx context.Context, day actionlog.Day) (proven bool, err error) {
+	err = l.steady(ctx, func() error {
+		b, err := l.read(ctx, day)
+		if err != nil {
+			return err
+		}
+		a := &Accounts{}
+		if err := l.day(ctx, b, day, a); err != nil {
+			return err
+		}
+		proven = a.Unarchived == 0 && a.Ahead == 0
+		return nil
+	})
+	return proven && err == nil, err
 }
 
 // day accounts for a day.

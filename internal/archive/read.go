@@ -267,6 +267,9 @@ func fileLines(ctx context.Context, s Storage, name string) iter.Seq2[[]byte, er
 		var rest []byte
 		for at := int64(0); at < size; {
 			page, err := s.ReadRange(ctx, name, at, min(linesPage, size-at))
+			if errors.Is(err, ErrShort) { // emptied meanwhile: its lines are sealed
+				return
+			}
 			if err != nil {
 				yield(nil, err)
 				return

@@ -129,7 +129,7 @@ func (s *S3) ReadRange(ctx context.Context, name string, offset, length int64) (
 	defer o.Close()
 	b, err := io.ReadAll(io.LimitReader(o, length))
 	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable || err == nil && int64(len(b)) < length {
-		return nil, fmt.Errorf("archive: %s ends before byte %d", name, offset+length)
+		return nil, fmt.Errorf("archive: %s ends before byte %d: %w", name, offset+length, ErrShort)
 	}
 	return b, s.error(name, err)
 }

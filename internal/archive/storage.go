@@ -16,7 +16,7 @@ type Storage interface {
 	Put(ctx context.Context, name string, content []byte) error
 	// Read returns a file whole.
 	Read(ctx context.Context, name string) ([]byte, error)
-	// ReadRange returns length bytes of a file from offset; fewer are an error.
+	// ReadRange returns length bytes of a file from offset; fewer are ErrShort.
 	ReadRange(ctx context.Context, name string, offset, length int64) ([]byte, error)
 	// List yields the files whose names begin with prefix, in ascending order.
 	List(ctx context.Context, prefix string) iter.Seq2[File, error]
@@ -37,6 +37,9 @@ type File struct {
 	Name  string
 	Bytes int64
 }
+
+// ErrShort: a file has fewer bytes than were asked for.
+var ErrShort = errors.New("is shorter than that")
 
 // ErrExists: a file that was to be created is there already.
 var ErrExists = errors.New("exists already")

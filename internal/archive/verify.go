@@ -68,9 +68,12 @@ type verification struct {
 	mu      sync.Mutex // of report, done
 	done    int64
 	all     int64
-	known   map[string]bool // segments that manifests name
+	there   []string        // segments
+	known   map[string]bool // those that manifests name
 	log     tree
 	old     *checkpoint
+	signed  *checkpoint // the archive's own, as it was before the manifests were listed
+	matches bool        // the manifests have the root that it signs
 	ends    map[string]uint64
 }
 
@@ -97,7 +100,7 @@ func Verify(ctx context.Context, s Storage, o VerifyOptions) (*Report, error) {
 			return nil, actionlog.Invalidf("checkpoint", "%v", err)
 		}
 	}
-	for _, step := range []func(context.Context) error{v.measure, v.manifests, v.checkpoint, v.others} {
+	for _, step := range []func(context.Context) error{v.measure, v.readCheckpoint, v.manifests, v.checkpoint, v.others} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -116,13 +119,15 @@ func (v *verification) find(file, format string, args ...any) {
 	v.report.Findings = append(v.report.Findings, Finding{file, fmt.Sprintf(format, args...)})
 }
 
-// measure adds up how much is to be read.
+// measure lists the segments, before the manifests are: what is sealed meanwhile is not
+// this verification's.
 func (v *verification) measure(ctx context.Context) error {
 	for f, err := range v.storage.List(ctx, "segments/") {
 		if err != nil {
 			return err
 		}
 		v.all += f.Bytes
+		v.there = append(v.there, f.Name)
 	}
 	return nil
 }
@@ -204,6 +209,9 @@ func (v *verification) link(name string, m *manifest, number uint64, previous st
 		v.find(name, "is not the successor of %s", manifestName(number-1))
 	}
 	v.log.add(hasher.HashLeaf(m.head))
+	if v.signed != nil && v.signed.size == v.log.End() {
+		v.matches = bytes.Equal(v.signed.root, v.log.root())
+	}
 	if v.old != nil && v.old.size == v.log.End() && !bytes.Equal(v.old.root, v.log.root()) {
 		v.find(name, "is not what the checkpoint that was kept elsewhere signs, or one before it is not")
 	}
@@ -233,58 +241,80 @@ func (v *verification) positions(name string, m *manifest) {
 	v.known[m.Segment.Name] = true
 }
 
-// checkpoint holds the log against what is signed.
-func (v *verification) checkpoint(ctx context.Context) error {
-	if v.old != nil && v.old.size > v.report.Segments {
-		v.find(manifestName(v.report.Segments+1), "is missing: the checkpoint that was kept elsewhere signs %d manifests", v.old.size)
-	}
+// readCheckpoint reads what is signed, before the manifests are listed: a service that
+// seals meanwhile adds to both.
+func (v *verification) readCheckpoint(ctx context.Context) error {
 	text, err := v.storage.Read(ctx, checkpointName)
 	if errors.Is(err, actionlog.ErrNotFound) {
-		if v.report.Segments > 0 {
-			v.find(checkpointName, "is missing")
-		}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	c, err := openCheckpoint(text, v.key)
-	if err != nil {
+	if v.signed, err = openCheckpoint(text, v.key); err != nil {
 		v.find(checkpointName, "%v", err)
 		return nil
 	}
 	v.report.Checkpoint = string(text)
+	if v.signed.origin != v.key.Name() {
+		v.find(checkpointName, "is of %s", v.signed.origin)
+	}
+	v.matches = v.signed.size == 0 && bytes.Equal(v.signed.root, v.log.root())
+	return nil
+}
+
+// checkpoint holds the log against what is signed.
+func (v *verification) checkpoint(ctx context.Context) error {
+	n := v.report.Segments
+	if v.old != nil && v.old.size > n {
+		v.find(manifestName(n+1), "is missing: the checkpoint that was kept elsewhere signs %d manifests", v.old.size)
+	}
 	switch {
-	case c.origin != v.key.Name():
-		v.find(checkpointName, "is of %s", c.origin)
-	case c.size > v.report.Segments:
-		v.find(manifestName(v.report.Segments+1), "is missing: the checkpoint signs %d manifests", c.size)
-	case c.size+1 == v.report.Segments && v.rootBefore(ctx, c):
-		v.report.Notes = append(v.report.Notes, "the newest manifest is not signed yet: the service was stopped before it could sign")
-	case c.size != v.log.End() || !bytes.Equal(c.root, v.log.root()):
-		v.find(checkpointName, "does not sign these manifests: one of them, or their number, is not as it was")
+	case v.signed == nil:
+		if n > 0 && !v.found(checkpointName) {
+			v.find(checkpointName, "is missing")
+		}
+		return nil
+	case v.signed.size > n:
+		v.find(manifestName(n+1), "is missing: the checkpoint signs %d manifests", v.signed.size)
+		return nil
+	case !v.matches:
+		v.find(checkpointName, "does not sign these manifests: one of them is not as it was")
+		return nil
+	case v.signed.size == n:
+		return nil
+	}
+	// Newer ones were sealed since the checkpoint was read, or one was not signed yet.
+	text, err := v.storage.Read(ctx, checkpointName)
+	if err != nil {
+		return err
+	}
+	now, err := openCheckpoint(text, v.key)
+	switch {
+	case err == nil && now.size >= n:
+		v.report.Notes = append(v.report.Notes, fmt.Sprintf("%d segments were sealed while the archive was read; their signature is for the next verification", n-v.signed.size))
+	case v.signed.size+1 == n:
+		v.report.Notes = append(v.report.Notes, "the newest manifest is not signed yet: the service was stopped before it could sign, and will at its next start")
+	default:
+		v.find(checkpointName, "signs %d manifests of %d", v.signed.size, n)
 	}
 	return nil
 }
 
-// rootBefore tells whether a checkpoint signs all manifests but the newest.
-func (v *verification) rootBefore(ctx context.Context, c *checkpoint) bool {
-	m, err := readManifest(ctx, v.storage, v.report.Segments)
-	if err != nil {
-		return false
-	}
-	t, err := resumeTree(c.size, m.Log)
-	return err == nil && bytes.Equal(t.root(), c.root)
+// found tells whether there is a finding about a file.
+func (v *verification) found(file string) bool {
+	return slices.ContainsFunc(v.report.Findings, func(f Finding) bool { return f.File == file })
 }
 
 // others finds files that no manifest names, and looks at the open segment.
 func (v *verification) others(ctx context.Context) error {
-	for f, err := range v.storage.List(ctx, "segments/") {
-		if err != nil {
-			return err
-		}
-		if !v.known[f.Name] {
-			v.find(f.Name, "no manifest names it")
+	for _, name := range v.there {
+		switch {
+		case v.known[name]:
+		case strings.HasPrefix(name, segmentPrefix(v.report.Segments+1)):
+			v.report.Notes = append(v.report.Notes, name+" has no manifest yet: it is being sealed, or its sealing was interrupted")
+		default:
+			v.find(name, "no manifest names it")
 		}
 	}
 	for f, err := range v.storage.List(ctx, "") {

@@ -263,3 +263,38 @@ func checkForged(t *testing.T, text []byte, key, institution string) {
 		}
 	}
 }
+
+// TestVerifyWhileWritten: an archive that is written meanwhile has no findings.
+func TestVerifyWhileWritten(t *testing.T) {
+	dir := t.TempDir()
+	w := newWriter(t, dir)
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; i < 60 && err == nil; i++ {
+			err = errors.Join(w.Append(t.Context(), lines(1+20*i, 20)), w.Seal(t.Context()))
+		}
+		done <- err
+	}()
+	for rounds := 0; ; rounds++ {
+		select {
+		case err := <-done:
+			if err != nil || rounds == 0 {
+				t.Errorf("%d rounds: %v", rounds, err)
+			}
+			if r := verify(t, dir, w.PublicKey()); len(r.Findings) > 0 || len(r.Notes) > 0 || r.Actions != 1200 {
+				t.Errorf("in the end: %+v", r)
+			}
+			return
+		default:
+		}
+		s, err := OpenFolder(filepath.Join(dir, "archive"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Verify(t.Context(), s, VerifyOptions{Key: w.PublicKey()})
+		if err != nil || len(r.Findings) > 0 {
+			t.Fatalf("round %d: %+v, %v", rounds, r, err)
+		}
+	}
+}

@@ -155,8 +155,11 @@ func (w *Writer) reopen(ctx context.Context) error {
 func (w *Writer) readLog(ctx context.Context) error {
 	w.last, w.log, w.ends = nil, newTree(), map[string]uint64{}
 	number, err := newest(ctx, w.Storage)
-	if err != nil || number == 0 {
+	if err != nil {
 		return err
+	}
+	if number == 0 { // signed from the beginning: a missing checkpoint is never right
+		return w.putCheckpoint(ctx)
 	}
 	if w.last, err = readManifest(ctx, w.Storage, number); err != nil {
 		return err
