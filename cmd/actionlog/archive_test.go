@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +140,24 @@ func TestArchive(t *testing.T) {
 		}
 	}
 	s.checkProof(t, lines[0])
+	s.readPlainly(t, len(lines))
+}
+
+// readPlainly reads the archive as docs/archive.md says, with the tools that everybody has.
+func (s *service) readPlainly(t *testing.T, actions int) {
+	t.Helper()
+	for _, tool := range []string{"sh", "zstdcat", "jq"} {
+		if _, err := exec.LookPath(tool); err != nil && os.Getenv("ACTIONLOG_TOOLS") != "required" {
+			t.Logf("%s is not here: reading with it is not tested", tool)
+			return
+		}
+	}
+	read := exec.CommandContext(t.Context(), "sh", "-c", `zstdcat archive/segments/*.zst | jq -r 'select(.institution == "invented" and .dead == null) | .document.id' | sort -u | wc -l`)
+	read.Dir = s.dir
+	out, err := read.CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(actions) {
+		t.Errorf("zstdcat | jq: %q instead of %d, %v", out, actions, err)
+	}
 }
 
 // zstdText is what a file holds, as zstdcat shows it.

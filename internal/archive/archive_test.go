@@ -325,3 +325,44 @@ func TestSecondWriter(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestDamagedSegmentAmongGood: who asks for what a damaged frame holds gets an error, and
+// nobody else.
+func TestDamagedSegmentAmongGood(t *testing.T) {
+	dir := t.TempDir()
+	w := newWriter(t, dir)
+	day := mustDay("2026-11-03")
+	for i, institution := range []string{"early", "hurt", "late"} {
+		var list []Line
+		for n := range 40 {
+			list = append(list, Line{Position: actionlog.Position{Stream: "s1", Sequence: uint64(1 + 40*i + n)}, ReceivedAt: time.Now(), Institution: institution, Day: day, Document: document(institution, n)})
+		}
+		if err := errors.Join(w.Append(t.Context(), list), w.Seal(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	paths, _ := filepath.Glob(filepath.Join(dir, "archive", "segments", "000000000002-*"))
+	text, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 0xff
+	if err := os.WriteFile(paths[0], text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, institution := range []string{"early", "late"} {
+		if n := len(everything(t, dir, Selection{Institution: institution})); n != 40 {
+			t.Errorf("%s has %d of 40 actions", institution, n)
+		}
+	}
+	last := error(nil)
+	for _, err := range (&Reader{w.Storage}).Actions(t.Context(), Selection{Institution: "hurt"}) {
+		last = err
+	}
+	if !errors.Is(last, ErrDamaged) {
+		t.Errorf("reading damage ends with %v", last)
+	}
+	if e, err := (&Reader{w.Storage}).Estimate(t.Context(), Selection{From: day, To: day}); err != nil || e.Actions != 120 {
+		t.Errorf("estimate: %+v, %v", e, err)
+	}
+}
