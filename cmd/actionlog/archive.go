@@ -342,6 +342,9 @@ func (c *archiveVerifyCmd) options(ctx context.Context, storage archive.Storage)
 	var key []byte
 	if c.Key == "" {
 		key, err = storage.Read(ctx, "key.pub")
+		if errors.Is(err, actionlog.ErrNotFound) {
+			return o, fmt.Errorf("%s is not an archive: it has no key.pub", storage)
+		}
 	} else {
 		key, err = os.ReadFile(c.Key)
 	}

@@ -109,7 +109,7 @@ func (c *serveCmd) checkRole() error {
 	case c.Demo && c.Role != "indexer":
 		return usagef("--demo needs an indexer that runs: --role %s has none of its own", c.Role)
 	case c.Archive == archiveOff && c.Role == "archiver":
-		return usagef("--role archiver --archive off: one of them")
+		return usagef("--role archiver writes the archive, and --archive off says that there is none")
 	}
 	return nil
 }

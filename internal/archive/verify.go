@@ -97,7 +97,7 @@ func Verify(ctx context.Context, s Storage, o VerifyOptions) (*Report, error) {
 	v.report = Report{Archive: strings.TrimPrefix(v.key.Name(), "actionlog/"), Checked: v.options.Now().UTC().Truncate(time.Second), Findings: []Finding{}, Streams: []Span{}}
 	if o.Checkpoint != nil {
 		if v.old, err = openCheckpoint(o.Checkpoint, v.key); err != nil {
-			return nil, actionlog.Invalidf("checkpoint", "%v", err)
+			return nil, err
 		}
 	}
 	for _, step := range []func(context.Context) error{v.measure, v.readCheckpoint, v.manifests, v.checkpoint, v.others} {
