@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The disk fills up under load, in the stream as in the store: publishing is
+// The disk fills up under load, in the stream as in the store and the archive: publishing is
 // refused, what is there can be searched, /readyz says what is wrong; and when
 // there is room again everything goes on by itself, with every acknowledged
 // action there once. (A limit on the size of files stands for the disk.)
@@ -41,6 +41,7 @@ func TestDiskFull(t *testing.T) {
 	eventually(t, "publishing goes on", func() bool { return load.large(t, s.publisher, 100_000) })
 	s.settle(t)
 	load.verify(t, s)
+	load.verifyArchive(t, s)
 }
 
 // limitFiles sets the soft limit on the size of a process's files.
