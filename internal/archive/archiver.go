@@ -57,7 +57,6 @@ type Archiver struct {
 	trouble  atomic.Pointer[error]
 	mu       sync.Mutex
 	archived actionlog.Position
-	writer   *Writer
 }
 
 // Run archives until ctx is done. It always returns nil: what goes wrong meanwhile is
@@ -99,26 +98,13 @@ func (a *Archiver) Archived() actionlog.Position {
 	return a.archived
 }
 
-// Flush seals what is archived so far.
-func (a *Archiver) Flush(ctx context.Context) error {
-	a.mu.Lock()
-	w := a.writer
-	a.mu.Unlock()
-	if w == nil {
-		return fmt.Errorf("archive: it is not open: %w", actionlog.ErrUnavailable)
-	}
-	return w.Seal(ctx)
-}
-
 // run archives until something goes wrong. well is called after each success.
 func (a *Archiver) run(ctx context.Context, well func()) error {
 	w, err := a.Open(ctx)
 	if err != nil {
 		return err
 	}
-	a.set(w)
 	defer func() {
-		a.set(nil)
 		if err := w.Close(); err != nil {
 			a.Log.Warn("archive: closing", "error", err)
 		}
@@ -140,12 +126,6 @@ func (a *Archiver) run(ctx context.Context, well func()) error {
 		a.trouble.Store(nil)
 		well()
 	}
-}
-
-func (a *Archiver) set(w *Writer) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.writer = w
 }
 
 func (a *Archiver) acknowledge(ctx context.Context, w *Writer, stream string) error {
