@@ -87,17 +87,17 @@ func OpenWriter(ctx context.Context, o Options) (*Writer, error) {
 // Close closes the open segment; it is found again by the next OpenWriter.
 func (w *Writer) Close() error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	var err error
 	if w.open != nil {
 		err = w.open.file.Close()
 		w.open = nil
 	}
-	if w.Release != nil {
-		err = errors.Join(err, w.Release())
-		w.Release = nil
+	release := w.Release
+	w.Release, w.failed = nil, errClosed
+	w.mu.Unlock()
+	if release != nil { // without the lock: who keeps the lease may be about to call Fail
+		err = errors.Join(err, release())
 	}
-	w.failed = errClosed
 	return err
 }
 
