@@ -24,7 +24,7 @@ func Skim(subject string, document []byte, s *Scrubber) (item Item, reason strin
 	return item.judged(subject)
 }
 
-// required are the members that hold what every document must have.
+// requiredMembers are those that hold what every document must have.
 var requiredMembers = map[string]bool{"id": true, "occurred_at": true, "institution": true, "category": true, "action": true, "actor": true}
 
 // skim reads the required members of a valid document that is an object.

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -141,14 +141,12 @@ func (r *running) startRetention(store engine, books *accounting, failed chan<- 
 		return
 	}
 	r.background("retention", failed, func(ctx context.Context) error {
-		attached := map[actionlog.Day]bool{}
+		days := indexer.Days(store)
+		if e, ok := store.(*elastic.Store); ok && e.Retention() != string(elastic.RetentionSweep) {
+			days = byPolicy{e, map[actionlog.Day]bool{}}
+		}
 		for {
-			var err error
-			if e, ok := store.(*elastic.Store); ok && e.Retention() != string(elastic.RetentionSweep) {
-				err = attachProven(ctx, e, attached, proof, r.log)
-			} else {
-				_, err = indexer.Sweep(ctx, store, time.Now(), proof, r.log)
-			}
+			_, err := indexer.Sweep(ctx, days, time.Now(), proof, r.log)
 			if err != nil && ctx.Err() == nil {
 				r.log.Warn("retention", "error", err)
 			}
@@ -161,35 +159,21 @@ func (r *running) startRetention(store engine, books *accounting, failed chan<- 
 	})
 }
 
-// attachAfter is how many days a day is past before it is given to the engine's policy:
-// late actions come until it is dropped, and must be archived too.
-const attachAfter = actionlog.KeepDays - 1
+// byPolicy has days dropped by giving them to the engine's policy, once each.
+type byPolicy struct {
+	store    *elastic.Store
+	attached map[actionlog.Day]bool
+}
 
-// attachProven gives days that are about to be past their time, and proven to be
-// archived, to the engine's policy, which drops them.
-func attachProven(ctx context.Context, e *elastic.Store, attached map[actionlog.Day]bool, proof indexer.Proof, log *slog.Logger) error {
-	days, err := e.Days(ctx)
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, d := range days {
-		if attached[d.Day] || d.Damage != "" || !d.Day.Before(actionlog.DayOf(time.Now()).Add(-attachAfter)) {
-			continue
-		}
-		proven, err := proof(ctx, d.Day)
-		switch {
-		case err != nil:
-			failed = append(failed, err)
-		case !proven:
-			log.Warn("a day is past its time but not proven to be archived; it stays", "day", d.Day)
-		default:
-			if err := e.Attach(ctx, d.Day); err != nil {
-				failed = append(failed, err)
-				continue
-			}
-			attached[d.Day] = true
-		}
-	}
-	return errors.Join(failed...)
+// Days are those that the policy has not got yet.
+func (p byPolicy) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
+	days, err := p.store.Days(ctx)
+	return slices.DeleteFunc(days, func(d actionlog.DayInfo) bool { return p.attached[d.Day] }), err
+}
+
+// Drop gives a day to the policy.
+func (p byPolicy) Drop(ctx context.Context, day actionlog.Day) error {
+	err := p.store.Attach(ctx, day)
+	p.attached[day] = err == nil
+	return err
 }

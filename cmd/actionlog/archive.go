@@ -60,10 +60,9 @@ func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state action
 	if err != nil || !r.cmd.archiving() {
 		return nil, err
 	}
-	if name, _ := r.archivePaths(); strings.HasPrefix(name, "s3:") {
-		if _, err := storageAt(name); err != nil {
-			return nil, usageError{fmt.Errorf("--%w", err)}
-		}
+	name, _ := r.archivePaths()
+	if _, err := storageAt(name); err != nil {
+		return nil, usageError{fmt.Errorf("--%w", err)}
 	}
 	scratch := filepath.Join(r.dir, "archive-open")
 	a := &archive.Archiver{Source: archiveSource{source}, Scrubber: scrubber, Log: r.log, Open: func(ctx context.Context) (*archive.Writer, error) {
@@ -122,11 +121,13 @@ func (a archivePort) Prove(ctx context.Context, institution string, at actionlog
 
 // storageAt is the storage of an archive by what the user calls it.
 func storageAt(name string) (archive.Storage, error) {
-	if strings.HasPrefix(name, "s3:") {
+	if isS3(name) {
 		return archive.NewS3(name)
 	}
 	return archive.FolderAt(name), nil
 }
+
+func isS3(name string) bool { return strings.HasPrefix(name, "s3:") }
 
 // leaseTime is for how long an archiver that died keeps others from an archive in S3.
 const leaseTime = 15 * time.Second
@@ -136,9 +137,10 @@ func (r *running) openArchive(ctx context.Context, state actionlog.State, scratc
 	name, key := r.archivePaths()
 	o := archive.Options{KeyFile: key, SealAge: r.cmd.ArchiveSealAge, Log: r.log}
 	var held holding
-	if s3, err := storageAt(name); strings.HasPrefix(name, "s3:") {
+	if isS3(name) {
+		s3, err := archive.NewS3(name)
 		if err == nil {
-			err = s3.(*archive.S3).Probe(ctx)
+			err = s3.Probe(ctx)
 		}
 		if err != nil {
 			return nil, err
@@ -270,7 +272,7 @@ func writeIndented(w io.Writer, v any) error {
 // archiveNamed is an archive that is there.
 func archiveNamed(given string, s *settings) (archive.Storage, error) {
 	name := cmp.Or(given, filepath.Join(s.Data, "archive"))
-	if strings.HasPrefix(name, "s3:") {
+	if isS3(name) {
 		return archive.NewS3(name)
 	}
 	return archive.OpenFolder(name)

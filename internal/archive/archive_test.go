@@ -194,7 +194,9 @@ func TestGoesOnAfterRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		whole := appendLine(nil, &lines(101+100*i, 1)[0])
-		for _, tail := range [][]byte{whole[:len(whole)/2], make([]byte, 300), {}}[i%3 : i%3+1] {
+		torn := bytes.Clone(whole) // its beginning and its end came to the disk
+		copy(torn[len(torn)*2/3:], make([]byte, 20))
+		for _, tail := range [][]byte{whole[:len(whole)/2], make([]byte, 300), torn}[i%3 : i%3+1] {
 			f.Write(tail)
 		}
 		f.Close()

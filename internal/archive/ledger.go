@@ -57,17 +57,6 @@ type Difference struct {
 // maxNamed is how many positions a difference names.
 const maxNamed = 20
 
-// account is a number of positions and which.
-type account struct {
-	count uint64
-	sum   PositionSum
-}
-
-func (a *account) add(p actionlog.Position) {
-	a.count++
-	a.sum.Add(p)
-}
-
 // books are what is archived, by day and institution.
 type books struct {
 	days map[string]map[string]*account
@@ -125,7 +114,7 @@ func (l *Ledger) read(ctx context.Context, only actionlog.Day) (*books, error) {
 		if h.header.dead != "" {
 			b.dead++
 		} else if s.day(h.header.day) {
-			b.of(h.header.day, h.header.institution).add(actionlog.Position{Stream: h.header.stream, Sequence: h.header.sequence})
+			b.of(h.header.day, h.header.institution).add(h.header.position())
 		}
 		b.ends[h.header.stream] = h.header.sequence
 	}

@@ -105,6 +105,10 @@ type header struct {
 	rest        int // where the document begins
 }
 
+func (h *header) position() actionlog.Position {
+	return actionlog.Position{Stream: h.stream, Sequence: h.sequence}
+}
+
 // readHeader reads a line as appendLine writes it. The strings share line.
 func readHeader(line []byte) (h header, err error) {
 	c := cutter{line: line}
@@ -169,7 +173,7 @@ func parseLine(line []byte) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Line{Position: actionlog.Position{Stream: h.stream, Sequence: h.sequence}, Institution: h.institution, Dead: h.dead}
+	l := &Line{Position: h.position(), Institution: h.institution, Dead: h.dead}
 	if l.ReceivedAt, err = time.Parse(time.RFC3339Nano, h.receivedAt); err != nil {
 		return nil, fmt.Errorf("%w: received_at: %w", errLine, err)
 	}

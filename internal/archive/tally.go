@@ -17,19 +17,25 @@ type counter struct {
 	count   uint64
 	dead    uint64
 	tree    tree
-	days    map[string]*dayTally
+	days    map[string]*account
 }
 
-type dayTally struct {
+// account is a number of positions and which.
+type account struct {
 	count uint64
 	sum   PositionSum
+}
+
+func (a *account) add(p actionlog.Position) {
+	a.count++
+	a.sum.Add(p)
 }
 
 // add counts a line; text is without its break.
 func (c *counter) add(h *header, text []byte) {
 	if !c.started || c.id != h.institution {
 		c.end()
-		*c = counter{tallies: c.tallies, id: h.institution, started: true, tree: newTree(), days: map[string]*dayTally{}}
+		*c = counter{tallies: c.tallies, id: h.institution, started: true, tree: newTree(), days: map[string]*account{}}
 	}
 	statement := statementHash(text)
 	c.tree.add(statement[:])
@@ -40,11 +46,10 @@ func (c *counter) add(h *header, text []byte) {
 	}
 	d := c.days[h.day]
 	if d == nil {
-		d = &dayTally{}
+		d = &account{}
 		c.days[h.day] = d
 	}
-	d.count++
-	d.sum.Add(actionlog.Position{Stream: h.stream, Sequence: h.sequence})
+	d.add(h.position())
 }
 
 // end ends an institution.

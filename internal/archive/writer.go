@@ -79,6 +79,9 @@ func OpenWriter(ctx context.Context, o Options) (*Writer, error) {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
 	if err := w.reopen(ctx); err != nil {
+		if w.open != nil {
+			w.open.file.Close()
+		}
 		return nil, err
 	}
 	return w, nil

@@ -67,7 +67,7 @@ func (s *Source) Fetch(ctx context.Context, max, bytes int, wait time.Duration) 
 	}
 	within, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	batch, err := c.Fetch(max, jetstream.FetchContext(within))
+	batch, err := c.Fetch(max, jetstream.FetchMaxBytes(bytes), jetstream.FetchContext(within))
 	if err != nil {
 		return nil, fmt.Errorf("consumer %s: %w: %w", Archiver, actionlog.ErrUnavailable, err)
 	}
