@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -22,11 +23,13 @@ type line map[string]any
 
 func decodeLine(raw []byte) (line, error) {
 	var l line
-	err := json.Unmarshal(raw, &l)
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber() // a number is searched as it is written: 1.0 is not 1
+	err := decoder.Decode(&l)
 	return l, err
 }
 
-// at follows a dotted path to a string; numbers are formatted, absence is "".
+// at follows a dotted path to a string; numbers are as written, absence is "".
 func (l line) at(path string) string {
 	var v any = map[string]any(l)
 	for step := range strings.SplitSeq(path, ".") {
@@ -39,8 +42,8 @@ func (l line) at(path string) string {
 	switch v := v.(type) {
 	case string:
 		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
+	case json.Number:
+		return v.String()
 	}
 	return ""
 }
@@ -95,8 +98,8 @@ func everything(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v + " "
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64) + " "
+	case json.Number:
+		return v.String() + " "
 	case []any:
 		var b strings.Builder
 		for _, x := range v {
