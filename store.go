@@ -261,6 +261,16 @@ type Keeper interface {
 	// The sequence ends with an error, as its last element, when it cannot be
 	// completed.
 	Positions(ctx context.Context, day Day) iter.Seq2[Placed, error]
+	// Remove removes an institution's actions of a day and the directory entries
+	// that only they name. What is not there is not an error.
+	Remove(ctx context.Context, institution string, day Day) error
+	// Rebuild makes a day anew: what fill writes takes the place of what is there,
+	// at once for everybody who reads or writes. What is there and fill does not
+	// write stays; where both have an identity, what fill wrote counts. A day that
+	// is set aside as damaged is whole afterwards. The writer takes actions of that
+	// day only and refuses others; what it wrote can be found once Rebuild returned.
+	// Where fill or anything else fails, the day stays as it was.
+	Rebuild(ctx context.Context, day Day, fill func(w Writer) error) error
 }
 
 // Placed is an action's institution and position.

@@ -3,7 +3,9 @@ package elastic
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,6 +30,18 @@ type shards struct {
 	}
 }
 
+// errIncomplete: a shard took no part, and the engine calls it neither skipped nor failed.
+// That is so for a moment while an index is removed.
+var errIncomplete = errors.New("not all shards took part")
+
+// whole is errIncomplete where a search left a shard out without saying so.
+func (s *shards) whole() error {
+	if s.Successful < s.Total && s.Failed == 0 {
+		return fmt.Errorf("engine: %w (%d of %d): %w", errIncomplete, s.Successful, s.Total, actionlog.ErrUnavailable)
+	}
+	return nil
+}
+
 // err says why not all shards took part; an answer without them is none.
 func (s *shards) err() error {
 	if s.Failed == 0 && len(s.Failures) == 0 {
@@ -44,10 +58,13 @@ func (s *shards) err() error {
 // daysState is what was last known of the days' indices.
 type daysState struct {
 	read    time.Time
-	missing map[actionlog.Day]string // why a day cannot be asked
+	missing map[actionlog.Day]unasked
 	days    int
 	bytes   int64
 }
+
+// unasked is a day that cannot be asked.
+type unasked struct{ index, why string }
 
 // Bytes is the size of all days, as it was last read.
 func (s *Store) Bytes() int64 {
@@ -86,7 +103,7 @@ func (s *Store) readState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	missing := map[actionlog.Day]string{}
+	missing := map[actionlog.Day]unasked{}
 	state := daysState{read: s.now(), missing: missing}
 	for _, i := range infos {
 		d, ok := s.dayOf(i.Index)
@@ -97,9 +114,9 @@ func (s *Store) readState(ctx context.Context) error {
 		switch {
 		case !ok:
 		case i.Status == "close":
-			missing[d] = "the index " + i.Index + " is closed"
+			missing[d] = unasked{i.Index, "the index " + i.Index + " is closed"}
 		case i.Health == "red":
-			missing[d] = "the index " + i.Index + " has lost a shard (red)"
+			missing[d] = unasked{i.Index, "the index " + i.Index + " has lost a shard (red)"}
 		}
 	}
 	s.mu.Lock()
@@ -113,8 +130,8 @@ func (s *Store) readState(ctx context.Context) error {
 func (s *Store) Missing() (list []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for d, why := range s.state.missing {
-		list = append(list, "day "+d.String()+" ("+why+")")
+	for d, u := range s.state.missing {
+		list = append(list, "day "+d.String()+" ("+u.why+")")
 	}
 	slices.Sort(list)
 	return list
@@ -133,41 +150,44 @@ func (s *Store) scopeOf(q *actionlog.Query) (scope, error) {
 	if s.routing {
 		sc.query.Set("routing", q.Institution)
 	}
+	but := map[actionlog.Day]string{}
 	s.mu.Lock()
-	for d := range s.state.missing {
+	for d, u := range s.state.missing {
 		if covers(q, d) {
-			sc.missing = append(sc.missing, d)
+			sc.missing, but[d] = append(sc.missing, d), u.index
 		}
 	}
 	s.mu.Unlock()
-	slices.SortFunc(sc.missing, func(a, b actionlog.Day) int { return a.Start().Compare(b.Start()) })
+	slices.SortFunc(sc.missing, byDate)
 	if len(sc.missing) > 0 && !q.MissingDays {
 		return sc, fmt.Errorf("day %s cannot be asked: %w", sc.missing[0], actionlog.ErrUnavailable)
 	}
-	sc.indices = s.names(q.From, q.To, sc.missing)
+	sc.indices = s.names(q.From, q.To, but)
 	return sc, nil
 }
 
 // maxNames is how many days a URL names one by one.
 const maxNames = 40
 
-// names are the indices of a time, but for some days: each by name, or all.
-func (s *Store) names(from, to time.Time, but []actionlog.Day) string {
+// names are the indices of a time, but for those of some days: each by name, or all.
+func (s *Store) names(from, to time.Time, but map[actionlog.Day]string) string {
 	var names []string
 	if from.IsZero() || to.IsZero() || to.Sub(from) > maxNames*24*time.Hour {
 		names = append(names, s.allDays())
-		for _, d := range but {
-			names = append(names, "-"+s.dayIndex(d))
+		for _, d := range slices.SortedFunc(maps.Keys(but), byDate) {
+			names = append(names, "-"+but[d])
 		}
 		return strings.Join(names, ",")
 	}
 	for d := actionlog.DayOf(from); d.Start().Before(to); d = d.Add(1) {
-		if !slices.Contains(but, d) {
+		if but[d] == "" {
 			names = append(names, s.dayIndex(d))
 		}
 	}
 	return cmp.Or(strings.Join(names, ","), s.prefix+"actionlog-none")
 }
+
+func byDate(a, b actionlog.Day) int { return a.Start().Compare(b.Start()) }
 
 func covers(q *actionlog.Query, d actionlog.Day) bool {
 	return (q.From.IsZero() || q.From.Before(d.End())) && (q.To.IsZero() || d.Start().Before(q.To))

@@ -30,8 +30,8 @@ import (
 // a word after the fact that has it, and if D looked for facts before that, W's
 // second look at the epoch finds the new one.
 
-// forget takes a day's entries out of the directory.
-func (d *directory) forget(ctx context.Context, day actionlog.Day) error {
+// forget takes a day's entries out of the directory, an institution's or ("") all.
+func (d *directory) forget(ctx context.Context, day actionlog.Day, institution string) error {
 	d.mu.Lock() // this process's own writes need not begin anew
 	defer d.mu.Unlock()
 	if err := d.newEpoch(ctx); err != nil {
@@ -41,7 +41,11 @@ func (d *directory) forget(ctx context.Context, day actionlog.Day) error {
 		return err
 	}
 	number := int(day.Start().Unix() / 86400)
-	return d.view(ctx, obj{"range": obj{"last": obj{"lte": number}}}, func(part []seen) error {
+	query := list{obj{"range": obj{"last": obj{"lte": number}}}}
+	if institution != "" {
+		query = append(query, obj{"term": obj{"institution": institution}})
+	}
+	return d.view(ctx, query, func(part []seen) error {
 		groups := map[[2]string][]seen{}
 		for _, e := range part {
 			k := [2]string{e.Institution, string(e.Kind)}
@@ -64,9 +68,9 @@ type seen struct {
 
 // view hands on what a query finds, in parts, from one view that is older than the
 // refresh of the actions.
-func (d *directory) view(ctx context.Context, query obj, each func([]seen) error) error {
+func (d *directory) view(ctx context.Context, query list, each func([]seen) error) error {
 	s := d.store
-	body := obj{"query": obj{"bool": obj{"filter": list{query}}}, "size": 200, "sort": list{"_doc"}, "seq_no_primary_term": true}
+	body := obj{"query": obj{"bool": obj{"filter": query}}, "size": 200, "sort": list{"_doc"}, "seq_no_primary_term": true}
 	q := whole(nil)
 	q.Set("scroll", scrollFor)
 	var a answer

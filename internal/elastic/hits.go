@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,16 +32,23 @@ func (c *client) openHits(ctx context.Context, path string, query url.Values, bo
 	if err != nil {
 		return nil, err
 	}
-	var resp *http.Response
-	err = patiently(ctx, func() (err error) {
-		resp, err = c.send(ctx, http.MethodPost, path, query, mediaJSON, raw)
-		return err
+	var h *hits
+	err = patiently(ctx, func() error {
+		resp, err := c.send(ctx, http.MethodPost, path, query, mediaJSON, raw)
+		if err != nil {
+			return err
+		}
+		h = &hits{resp: resp, decoder: json.NewDecoder(resp.Body)}
+		h.failed = h.enter()
+		if err := h.about.Shards.whole(); err != nil { // which stands before the hits
+			h.close()
+			return err
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	h := &hits{resp: resp, decoder: json.NewDecoder(resp.Body)}
-	h.failed = h.enter()
 	return h, nil
 }
 
@@ -51,7 +59,7 @@ func (h *hits) err() error {
 	if h.failed != nil {
 		return h.failed
 	}
-	return h.about.err()
+	return cmp.Or(h.about.Shards.whole(), h.about.err())
 }
 
 // enter reads up to the first hit.

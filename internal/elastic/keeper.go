@@ -42,14 +42,29 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 	return infos, nil
 }
 
+// indicesOf lists what is a day's index: none or one.
+func (s *Store) indicesOf(ctx context.Context, d actionlog.Day) ([]indexInfo, error) {
+	indices, err := s.listDays(ctx)
+	return slices.DeleteFunc(indices, func(i indexInfo) bool {
+		of, ok := s.dayOf(i.Index)
+		return !ok || of != d
+	}), err
+}
+
 // Drop implements actionlog.Keeper.
 func (s *Store) Drop(ctx context.Context, d actionlog.Day) error {
 	s.forgetKnown(d)
-	err := s.client.call(ctx, http.MethodDelete, "/"+s.dayIndex(d), nil, nil, nil)
-	if err != nil && !hasStatus(err, http.StatusNotFound) {
+	there, err := s.indicesOf(ctx, d)
+	for _, i := range there {
+		err = s.client.call(ctx, http.MethodDelete, "/"+i.Index, nil, nil, nil)
+		if hasStatus(err, http.StatusNotFound) {
+			err = nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("drop %s: %w", d, unavailable(err))
 	}
-	if err := s.directory.forget(ctx, d); err != nil {
+	if err := s.directory.forget(ctx, d, ""); err != nil {
 		return fmt.Errorf("drop %s: directory: %w", d, err)
 	}
 	return nil
@@ -58,12 +73,12 @@ func (s *Store) Drop(ctx context.Context, d actionlog.Day) error {
 // Positions implements actionlog.Keeper.
 func (s *Store) Positions(ctx context.Context, d actionlog.Day) iter.Seq2[actionlog.Placed, error] {
 	return func(yield func(actionlog.Placed, error) bool) {
-		indices, err := s.listDays(ctx)
+		there, err := s.indicesOf(ctx, d)
 		if err != nil {
 			yield(actionlog.Placed{}, err)
 			return
 		}
-		if !slices.ContainsFunc(indices, func(i indexInfo) bool { return i.Index == s.dayIndex(d) }) {
+		if len(there) == 0 {
 			return
 		}
 		body := obj{"query": obj{"match_all": obj{}}, "sort": list{"_doc"}, "size": scanPage, "_source": []string{"institution", "position"}}

@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -52,7 +53,10 @@ func (c *client) search(ctx context.Context, indices string, query url.Values, b
 	var a answer
 	err := patiently(ctx, func() error {
 		a = answer{}
-		return c.call(ctx, http.MethodPost, "/"+indices+"/_search", whole(query), body, &a)
+		if err := c.call(ctx, http.MethodPost, "/"+indices+"/_search", whole(query), body, &a); err != nil {
+			return err
+		}
+		return a.Shards.whole()
 	})
 	if err != nil {
 		return nil, err
@@ -61,11 +65,12 @@ func (c *client) search(ctx context.Context, indices string, query url.Values, b
 }
 
 // patiently asks again what an engine has no shard or no room for just now: the
-// shards of an index that was made this moment are not there yet.
+// shards of an index that was made this moment are not there yet, and those of one whose
+// place another took are gone between the two steps of a search.
 func patiently(ctx context.Context, ask func() error) error {
 	for pause := 50 * time.Millisecond; ; pause *= 2 {
 		err := ask()
-		if pause > time.Second || !hasStatus(err, http.StatusServiceUnavailable) && !hasStatus(err, http.StatusTooManyRequests) {
+		if pause > time.Second || !passing(err) {
 			return err
 		}
 		select {
@@ -74,6 +79,12 @@ func patiently(ctx context.Context, ask func() error) error {
 		case <-time.After(pause):
 		}
 	}
+}
+
+func passing(err error) bool {
+	var answer *answerError
+	return hasStatus(err, http.StatusServiceUnavailable) || hasStatus(err, http.StatusTooManyRequests) ||
+		errors.Is(err, errIncomplete) || errors.As(err, &answer) && answer.Type == "search_context_missing_exception"
 }
 
 func (a *answer) err() error {

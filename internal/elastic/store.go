@@ -30,7 +30,8 @@ type Store struct {
 	refresher *refresher
 	directory *directory
 	retention retention
-	cutters   sync.Pool // of *cutter
+	cutters   sync.Pool  // of *cutter
+	renewing  sync.Mutex // held by who makes a day anew
 
 	mu    sync.Mutex
 	known map[actionlog.Day]bool // days whose index is there
@@ -101,9 +102,16 @@ func (s *Store) dayIndex(d actionlog.Day) string {
 
 func (s *Store) allDays() string { return s.prefix + dayName + "*" }
 
-// dayOf is the day of an index.
+// dayOf is the day of an index, as it was first made or rebuilt.
 func (s *Store) dayOf(index string) (actionlog.Day, bool) {
-	date, ok := strings.CutPrefix(index, s.prefix+dayName)
+	name, ok := strings.CutPrefix(index, s.prefix)
+	if again, is := strings.CutPrefix(name, rebuiltName); is {
+		_, name, _ = strings.Cut(again, "-")
+	}
+	if !ok {
+		return actionlog.Day{}, false
+	}
+	date, ok := strings.CutPrefix(name, dayName)
 	d, err := actionlog.ParseDay(strings.ReplaceAll(date, ".", "-"))
 	return d, ok && err == nil
 }
@@ -156,7 +164,7 @@ func (s *Store) install(ctx context.Context, name string, template any) error {
 func (s *Store) createIndex(ctx context.Context, index string, body any) error {
 	err := s.client.call(ctx, http.MethodPut, "/"+index, nil, body, nil)
 	var answer *answerError
-	if errors.As(err, &answer) && answer.Type == "resource_already_exists_exception" {
+	if errors.As(err, &answer) && (answer.Type == "resource_already_exists_exception" || isAlias(answer)) {
 		return nil
 	}
 	if err != nil {

@@ -38,8 +38,16 @@ func docID(institution, id string) string { return institution + ":" + id }
 func (s *Store) Write(ctx context.Context, items []actionlog.Item) ([]actionlog.Outcome, error) {
 	outcomes := make([]actionlog.Outcome, len(items))
 	touched := &indexSet{}
+	ready := map[actionlog.Day]bool{}
+	index := func(d actionlog.Day) (string, error) {
+		if ready[d] {
+			return s.dayIndex(d), nil
+		}
+		ready[d] = true
+		return s.dayIndex(d), s.ensureDay(ctx, d)
+	}
 	for round := range actionlog.Rounds(items) {
-		if err := s.writeRound(ctx, items, round, outcomes, touched); err != nil {
+		if err := s.writeRound(ctx, items, round, outcomes, touched, index); err != nil {
 			return nil, err
 		}
 	}
@@ -69,11 +77,11 @@ func (x *indexSet) add(index string) {
 
 func (x *indexSet) names() []string { return slices.Collect(maps.Keys(x.index)) }
 
-// writeRound writes items of distinct identities, in requests of about bulkBytes.
-func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []int, outcomes []actionlog.Outcome, touched *indexSet) error {
+// writeRound writes items of distinct identities, in requests of about bulkBytes, into
+// the index of each day.
+func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []int, outcomes []actionlog.Outcome, touched *indexSet, indexOf func(actionlog.Day) (string, error)) error {
 	var group errgroup.Group
 	group.SetLimit(s.bulk)
-	ready := map[actionlog.Day]bool{}
 	cut := s.cutters.Get().(*cutter)
 	defer s.cutters.Put(cut)
 	for start := 0; start < len(round); {
@@ -82,14 +90,10 @@ func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []
 		for start < len(round) && len(w.b) < bulkBytes {
 			i := round[start]
 			start++
-			day := items[i].Day()
-			if !ready[day] {
-				ready[day] = true
-				if err := s.ensureDay(ctx, day); err != nil {
-					return err
-				}
+			index, err := indexOf(items[i].Day())
+			if err != nil {
+				return err
 			}
-			index := s.dayIndex(day)
 			touched.add(index)
 			op := bulkOp{item: i, begin: len(w.b), index: index, id: docID(items[i].Institution, items[i].ID)}
 			if s.routing {

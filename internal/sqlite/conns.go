@@ -16,8 +16,9 @@ import (
 
 // day is a day's file and its open connections.
 type day struct {
-	date actionlog.Day
-	path string
+	date   actionlog.Day
+	number int // how often it was rebuilt
+	path   string
 
 	write    sync.Mutex // held by who writes
 	writer   *sqlite.Conn
@@ -29,6 +30,8 @@ type day struct {
 	gone    bool  // dropped or set aside: no connection is made any more
 	damage  error // why it was set aside
 	readers []*reader
+	// successor has taken this file's place: it was rebuilt. It is gone then.
+	successor *day
 }
 
 type reader struct {
@@ -39,17 +42,25 @@ type reader struct {
 // read runs f with a connection of the day. Errors are translated: damage sets
 // the day aside, and all are ErrUnavailable.
 func (s *Store) read(ctx context.Context, d *day, f func(c *sqlite.Conn) error) error {
+	return s.judge(ctx, d, d.with(ctx, f))
+}
+
+// with runs f with a connection of the day, or of the one that took its place; not at
+// all where there is nothing.
+func (d *day) with(ctx context.Context, f func(c *sqlite.Conn) error) error {
 	c, err := d.reader()
-	if err == nil && c == nil {
-		return nil // dropped, or nothing written yet
+	for errors.Is(err, errReplaced) {
+		d = d.next()
+		c, err = d.reader()
 	}
-	if err == nil {
-		c.SetInterrupt(ctx.Done())
-		err = f(c)
-		c.SetInterrupt(nil)
-		d.release(c)
+	if err != nil || c == nil { // dropped, or nothing written yet
+		return err
 	}
-	return s.judge(ctx, d, err)
+	c.SetInterrupt(ctx.Done())
+	err = f(c)
+	c.SetInterrupt(nil)
+	d.release(c)
+	return err
 }
 
 // judge translates an error of SQLite.
@@ -60,7 +71,7 @@ func (s *Store) judge(ctx context.Context, d *day, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("day %s: %w", d.date, ctx.Err())
 	case errors.Is(err, errGone):
-		return fmt.Errorf("%w (%v)", damageError(d.date), err)
+		return fmt.Errorf("%w (%w)", damageError(d.date), err)
 	case code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errBlock):
 		s.setAside(d, err)
 		return fmt.Errorf("%w (%v)", damageError(d.date), err)
@@ -92,6 +103,16 @@ func (s *Store) setAside(d *day, cause error) {
 // errGone: the day was dropped or set aside, or its file has vanished.
 var errGone = errors.New("its file is not there any more")
 
+// errReplaced: another file is the day now.
+var errReplaced = errors.New("it was rebuilt")
+
+// next is the day that took the place of d; nil: none did.
+func (d *day) next() *day {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.successor
+}
+
 // leave marks a day as gone; false: it was already. damage is nil for a day that
 // is dropped.
 func (d *day) leave(damage error) bool {
@@ -117,6 +138,9 @@ func (d *day) writable() error {
 func (d *day) reader() (*sqlite.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.successor != nil {
+		return nil, errReplaced
+	}
 	if d.gone && d.damage != nil {
 		return nil, fmt.Errorf("%w: %w", errGone, d.damage)
 	}

@@ -68,7 +68,7 @@ func TestDamagedDay(t *testing.T) {
 				t.Fatal(err)
 			}
 			mustWrite(t, s, append(items(t, 500, 0), items(t, 500, 1)...))
-			path := s.dayPath(actionlog.DayOf(noon))
+			path := s.dayPath(actionlog.DayOf(noon), 0)
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -47,7 +48,8 @@ type Store struct {
 	damaged map[actionlog.Day]string
 	people  *directory
 
-	building building // of people
+	building building   // of people
+	renewing sync.Mutex // held by who makes a day anew
 
 	stopJanitor chan struct{}
 	janitor     sync.WaitGroup
@@ -92,8 +94,28 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 
 const dayPrefix, daySuffix, damagedMark = "actions-", ".sqlite", ".damaged-"
 
-func (s *Store) dayPath(d actionlog.Day) string {
-	return filepath.Join(s.dir, dayPrefix+strings.ReplaceAll(d.String(), "-", ".")+daySuffix)
+// dayPath is a day's file. One that was rebuilt has another number, 0 is the first.
+func (s *Store) dayPath(d actionlog.Day, number int) string {
+	name := dayPrefix + strings.ReplaceAll(d.String(), "-", ".")
+	if number > 0 {
+		name += "-" + strconv.Itoa(number)
+	}
+	return filepath.Join(s.dir, name+daySuffix)
+}
+
+// parseDayName reads the name of a file: the day, its number, and what stands behind.
+func parseDayName(name string) (d actionlog.Day, number int, rest string, ok bool) {
+	name, ok = strings.CutPrefix(name, dayPrefix)
+	if !ok {
+		return d, 0, "", false
+	}
+	name, rest, ok = strings.Cut(name, daySuffix)
+	date, n, numbered := strings.Cut(name, "-")
+	d, err := actionlog.ParseDay(strings.ReplaceAll(date, ".", "-"))
+	if numbered && err == nil {
+		number, err = strconv.Atoi(n)
+	}
+	return d, number, rest, ok && err == nil
 }
 
 // load finds the days of the folder and those set aside.
@@ -103,18 +125,17 @@ func (s *Store) load(ctx context.Context) error {
 		return err
 	}
 	for _, e := range entries {
-		name, ok := strings.CutPrefix(e.Name(), dayPrefix)
-		if !ok {
-			continue
-		}
-		date, rest, ok := strings.Cut(name, daySuffix)
-		d, err := actionlog.ParseDay(strings.ReplaceAll(date, ".", "-"))
-		if !ok || err != nil {
-			continue
-		}
+		d, number, rest, ok := parseDayName(e.Name())
 		switch {
+		case !ok:
+		case strings.HasPrefix(rest, buildingMark): // whoever built it did not end
+			if err := os.Remove(filepath.Join(s.dir, e.Name())); err != nil && !os.IsNotExist(err) {
+				return err
+			}
 		case rest == "":
-			s.days[d] = &day{date: d, path: s.dayPath(d), written: true}
+			if err := s.loadDay(d, number); err != nil {
+				return err
+			}
 		case strings.HasPrefix(rest, damagedMark) && !strings.HasSuffix(rest, "-wal") && !strings.HasSuffix(rest, "-shm"):
 			s.damaged[d] = "set aside as " + e.Name()
 		}
@@ -128,6 +149,32 @@ func (s *Store) load(ctx context.Context) error {
 		}
 	}
 	return inOrder(ctx, s.allDays(), lookahead, begin, func(goOn bool) bool { return goOn })
+}
+
+// loadDay notes a day's file. Of two the newer one counts: the other one was to go.
+func (s *Store) loadDay(date actionlog.Day, number int) error {
+	d := &day{date: date, path: s.dayPath(date, number), number: number, written: true}
+	if there := s.days[date]; there != nil {
+		old := there
+		if there.number > number {
+			d, old = there, d
+		}
+		if err := removeFiles(old.path); err != nil {
+			return err
+		}
+	}
+	s.days[date] = d
+	return nil
+}
+
+// removeFiles removes a file of SQLite.
+func removeFiles(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(path + suffix); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // probe reads a little of a day, so that damage shows at the start and the
@@ -204,7 +251,7 @@ func (s *Store) day(date actionlog.Day, create bool) *day {
 	defer s.mu.Unlock()
 	d := s.days[date]
 	if d == nil && create {
-		d = &day{date: date, path: s.dayPath(date)}
+		d = &day{date: date, path: s.dayPath(date, 0)}
 		s.days[date] = d
 	}
 	return d
@@ -222,7 +269,7 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 		if err != nil && !errors.Is(err, actionlog.ErrUnavailable) {
 			return nil, err
 		}
-		if err == nil {
+		if err == nil && info.Actions > 0 {
 			infos = append(infos, info)
 		}
 	}
@@ -250,12 +297,11 @@ func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
 		if err := d.close(); err != nil {
 			return fmt.Errorf("drop %s: %w", date, err)
 		}
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			if err := os.Remove(d.path + suffix); err != nil && !os.IsNotExist(err) {
-				return fmt.Errorf("drop %s: %w", date, err)
-			}
+		err := removeFiles(d.path)
+		if err == nil {
+			err = syncFolder(s.dir)
 		}
-		if err := syncFolder(s.dir); err != nil {
+		if err != nil {
 			return fmt.Errorf("drop %s: %w", date, err)
 		}
 		// Only now may the day be made anew: what is written must not be removed.
@@ -265,7 +311,7 @@ func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
 		}
 		s.mu.Unlock()
 	}
-	return s.people.drop(ctx, date)
+	return s.people.drop(ctx, date, "")
 }
 
 // Missing says what cannot be answered from: days that are set aside, and why,

@@ -10,8 +10,9 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// drop forgets a day, and the entries that no other day names.
-func (d *directory) drop(_ context.Context, day actionlog.Day) (err error) {
+// drop forgets a day, of an institution ("": of all), and the entries that no other day
+// names.
+func (d *directory) drop(_ context.Context, day actionlog.Day, institution string) (err error) {
 	d.write.Lock()
 	defer d.write.Unlock()
 	clear(d.known)
@@ -19,7 +20,7 @@ func (d *directory) drop(_ context.Context, day actionlog.Day) (err error) {
 	if err != nil {
 		return fmt.Errorf("directory: %w: %w", actionlog.ErrUnavailable, err)
 	}
-	err = d.forget(day)
+	err = d.forget(day, institution)
 	end(&err)
 	if err != nil {
 		return fmt.Errorf("directory: drop %s: %w: %w", day, actionlog.ErrUnavailable, err)
@@ -27,12 +28,12 @@ func (d *directory) drop(_ context.Context, day actionlog.Day) (err error) {
 	return nil
 }
 
-func (d *directory) forget(day actionlog.Day) error {
+func (d *directory) forget(day actionlog.Day, institution string) error {
 	err := d.execute(
 		"CREATE TEMP TABLE IF NOT EXISTS gone (no INTEGER PRIMARY KEY)",
 		"DELETE FROM gone")
 	if err == nil {
-		err = d.forgetDay(day)
+		err = d.forgetDay(day, institution)
 	}
 	if err == nil {
 		err = d.forgetNames()
@@ -48,8 +49,12 @@ func (d *directory) forget(day actionlog.Day) error {
 }
 
 // forgetDay takes a day from all sets of days; whose becomes empty is gone.
-func (d *directory) forgetDay(day actionlog.Day) error {
-	all, err := prepare(d.conn, "SELECT entry, days, last FROM recent")
+func (d *directory) forgetDay(day actionlog.Day, institution string) error {
+	sql, args := "SELECT entry, days, last FROM recent", []any{}
+	if institution != "" {
+		sql, args = sql+" JOIN entry ON no = entry WHERE institution = ?", append(args, institution)
+	}
+	all, err := prepare(d.conn, sql, args...)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,11 @@ func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []
 func (s *Store) writeDay(ctx context.Context, date actionlog.Day, items []actionlog.Item, indexes []int, outcomes []actionlog.Outcome) {
 	d := s.day(date, true)
 	d.write.Lock()
+	for next := d.next(); next != nil; next = d.next() { // it was rebuilt meanwhile
+		d.write.Unlock()
+		d = next
+		d.write.Lock()
+	}
 	err := s.writeLocked(d, items, indexes, outcomes)
 	d.write.Unlock()
 	if err == nil {

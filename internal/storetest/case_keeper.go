@@ -36,6 +36,10 @@ func keeperCases() []testCase {
 			c.days(-9, 3, 0, 1, 1, 1)
 		}},
 		{"positions", "Positions yields whose each action of a day is and where it stood on the stream.", testPositions},
+		{"remove", "Remove removes an institution's actions of a day and the directory entries that only they name.", testRemove},
+		{"rebuild", "What fill writes takes the place of what is there; what is there and fill does not write stays.", testRebuild},
+		{"rebuild of nothing", "Where fill or anything else fails, the day stays as it was.", testRebuildFails},
+		{"rebuild while others write", "Rebuild takes the place of what is there at once for everybody who reads or writes.", testRebuildUnderWrites},
 	}
 }
 

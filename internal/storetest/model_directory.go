@@ -85,8 +85,11 @@ func later(times map[string]time.Time, text string, at time.Time) {
 }
 
 // forget removes the entries that only this day names; m.mu is held.
-func (m *Model) forget(day actionlog.Day) {
+func (m *Model) forget(day actionlog.Day, institution string) {
 	for at, e := range m.entries {
+		if institution != "" && at.institution != institution {
+			continue
+		}
 		if delete(e.days, day); len(e.days) == 0 {
 			delete(m.entries, at)
 		}

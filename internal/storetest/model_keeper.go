@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 func (m *Model) Damage(day actionlog.Day, why string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.remove(day)
+	m.remove(day, "")
 	m.damaged[day] = why
 }
 
@@ -50,8 +51,73 @@ func (m *Model) Drop(ctx context.Context, day actionlog.Day) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.remove(day)
+	m.remove(day, "")
 	return nil
+}
+
+// Remove implements actionlog.Keeper.
+func (m *Model) Remove(ctx context.Context, institution string, day actionlog.Day) error {
+	if err := m.fault(ctx, "Remove"); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if why, damaged := m.damaged[day]; damaged {
+		return fmt.Errorf("day %s: %s: %w", day, why, actionlog.ErrUnavailable)
+	}
+	m.remove(day, institution)
+	return nil
+}
+
+// Rebuild implements actionlog.Keeper.
+func (m *Model) Rebuild(ctx context.Context, day actionlog.Day, fill func(w actionlog.Writer) error) error {
+	if err := m.fault(ctx, "Rebuild"); err != nil {
+		return err
+	}
+	r := &rebuilding{day: day, fresh: NewModel()}
+	if err := fill(r); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []*kept
+	for _, k := range m.items {
+		if r.fresh.identity[identity{k.Institution, k.ID, k.occurredDay}] == nil {
+			all = append(all, k)
+		}
+	}
+	for _, k := range r.fresh.items {
+		m.identity[identity{k.Institution, k.ID, day}] = k
+		m.learn(k)
+		all = append(all, k)
+	}
+	slices.SortStableFunc(all, func(a, b *kept) int { return a.OccurredAt.Compare(b.OccurredAt) })
+	m.items = all
+	delete(m.damaged, day)
+	return nil
+}
+
+// rebuilding takes the actions of one day.
+type rebuilding struct {
+	day   actionlog.Day
+	fresh *Model
+}
+
+// Write implements actionlog.Writer.
+func (r *rebuilding) Write(ctx context.Context, items []actionlog.Item) ([]actionlog.Outcome, error) {
+	outcomes := make([]actionlog.Outcome, len(items))
+	for i := range items {
+		if items[i].Day() != r.day {
+			outcomes[i] = actionlog.Outcome{Kind: actionlog.OutcomeRefused, Err: fmt.Errorf("it is not of %s", r.day)}
+			continue
+		}
+		one, err := r.fresh.Write(ctx, items[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		outcomes[i] = one[0]
+	}
+	return outcomes, nil
 }
 
 // Positions implements actionlog.Keeper.
@@ -72,18 +138,18 @@ func (m *Model) Positions(ctx context.Context, day actionlog.Day) iter.Seq2[acti
 	}
 }
 
-// remove forgets a day; m.mu is held.
-func (m *Model) remove(day actionlog.Day) {
+// remove forgets a day, of an institution ("": of all); m.mu is held.
+func (m *Model) remove(day actionlog.Day, institution string) {
 	var rest []*kept
 	for _, k := range m.items {
-		if k.occurredDay == day {
+		if k.occurredDay == day && (institution == "" || k.Institution == institution) {
 			delete(m.identity, identity{k.Institution, k.ID, day})
 		} else {
 			rest = append(rest, k)
 		}
 	}
 	m.items = rest
-	m.forget(day)
+	m.forget(day, institution)
 }
 
 // Institutions lists the institutions that have actions, by ID, each with the

@@ -1,0 +1,357 @@
+package elastic
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"actionlog"
+	"actionlog/mappings"
+)
+
+// A day is made anew in an index of another name, which becomes the day by an alias: the
+// engine adds it and removes the old index in one step. The names of the days' indices
+// are those of the aliases from then on.
+
+// rebuiltName begins the name of an index that was made anew, behind the prefix; a random
+// text and the name of the day follow. It is no name that the days' pattern matches.
+const rebuiltName = "rebuilt-"
+
+// isAlias tells that an index was not made because an alias has its name.
+func isAlias(a *answerError) bool {
+	return a.Type == "invalid_index_name_exception" && strings.Contains(a.Reason, "alias")
+}
+
+// Remove implements actionlog.Keeper.
+func (s *Store) Remove(ctx context.Context, institution string, d actionlog.Day) error {
+	err := s.remove(ctx, institution, d)
+	if err != nil {
+		return fmt.Errorf("remove %s of %s: %w", institution, d, err)
+	}
+	return nil
+}
+
+func (s *Store) remove(ctx context.Context, institution string, d actionlog.Day) error {
+	there, err := s.indicesOf(ctx, d)
+	if err != nil {
+		return err
+	}
+	for _, i := range there {
+		if why := damage(i); why != "" {
+			return fmt.Errorf("%s: %w", why, actionlog.ErrUnavailable)
+		}
+		if err := s.refresher.refresh(ctx, []string{i.Index}); err != nil {
+			return err
+		}
+		if err := s.deleteOf(ctx, i.Index, institution); err != nil {
+			return unavailable(err)
+		}
+	}
+	return s.directory.forget(ctx, d, institution)
+}
+
+// damage says why a day's index cannot be asked.
+func damage(i indexInfo) string {
+	switch {
+	case i.Status == "close":
+		return "the index " + i.Index + " is closed"
+	case i.Health == "red":
+		return "the index " + i.Index + " has lost a shard (red)"
+	}
+	return ""
+}
+
+// deletePart is how many actions one request deletes, so that it ends in time.
+const deletePart = "20000"
+
+// deleteOf deletes an institution's actions from an index.
+func (s *Store) deleteOf(ctx context.Context, index, institution string) error {
+	q := url.Values{"refresh": {"true"}, "conflicts": {"proceed"}, "max_docs": {deletePart}}
+	if s.routing {
+		q.Set("routing", institution)
+	}
+	for {
+		var answer struct {
+			Deleted   int64
+			Conflicts int64 `json:"version_conflicts"`
+			TimedOut  bool  `json:"timed_out"`
+			Failures  []json.RawMessage
+		}
+		err := s.client.call(ctx, http.MethodPost, "/"+index+"/_delete_by_query", q, obj{"query": obj{"term": obj{"institution": institution}}}, &answer)
+		switch {
+		case err != nil:
+			return err
+		case answer.TimedOut || len(answer.Failures) > 0:
+			return fmt.Errorf("not all was deleted (%d failures): %w", len(answer.Failures), actionlog.ErrUnavailable)
+		case answer.Deleted == 0 && answer.Conflicts == 0:
+			return nil
+		}
+	}
+}
+
+// Rebuild implements actionlog.Keeper.
+func (s *Store) Rebuild(ctx context.Context, d actionlog.Day, fill func(w actionlog.Writer) error) (err error) {
+	s.renewing.Lock() // one at a time
+	defer s.renewing.Unlock()
+	r := &renewal{store: s, day: d, index: s.prefix + rebuiltName + strings.ToLower(rand.Text()) + "-" + strings.TrimPrefix(s.dayIndex(d), s.prefix)}
+	if err = r.run(ctx, fill); err != nil {
+		return fmt.Errorf("rebuild %s: %w", d, errors.Join(err, r.abandon()))
+	}
+	return nil
+}
+
+// renewal is a day that is made anew.
+type renewal struct {
+	store   *Store
+	day     actionlog.Day
+	index   string // the new one
+	blocked string // the old one, while nobody may write to it
+}
+
+func (r *renewal) run(ctx context.Context, fill func(w actionlog.Writer) error) error {
+	s := r.store
+	epoch, err := s.directory.readEpoch(ctx)
+	if err == nil {
+		err = r.sweep(ctx)
+	}
+	if err == nil {
+		err = s.createIndex(ctx, r.index, mappings.Body(mappings.Actions, s.settings))
+	}
+	if err == nil {
+		err = fill(r)
+	}
+	var old []indexInfo
+	if err == nil {
+		old, err = s.indicesOf(ctx, r.day)
+	}
+	if err != nil {
+		return err
+	}
+	for _, i := range old {
+		if why := damage(i); why != "" {
+			s.log.Warn("of a day that is rebuilt, nothing of what is there can be taken over", "day", r.day, "why", why)
+			continue
+		}
+		// What is there is copied while others go on writing, and what they wrote
+		// meanwhile while they wait.
+		if err := r.copy(ctx, i.Index); err != nil {
+			return err
+		}
+		r.blocked = i.Index
+		if err := s.client.call(ctx, http.MethodPut, "/"+i.Index+"/_block/write", nil, nil, nil); err != nil {
+			return unavailable(err)
+		}
+		if err := r.copy(ctx, i.Index); err != nil {
+			return err
+		}
+	}
+	if err := s.refresher.refresh(ctx, []string{r.index}); err != nil {
+		return err
+	}
+	if err := r.exchange(ctx, old); err != nil {
+		return err
+	}
+	if now, err := s.directory.readEpoch(ctx); err != nil || now != epoch {
+		return errors.Join(err, r.learn(ctx))
+	}
+	return nil
+}
+
+// exchange makes the new index the day.
+func (r *renewal) exchange(ctx context.Context, old []indexInfo) error {
+	s := r.store
+	actions := list{obj{"add": obj{"index": r.index, "alias": s.dayIndex(r.day)}}}
+	for _, i := range old {
+		actions = append(actions, obj{"remove_index": obj{"index": i.Index}})
+	}
+	if err := s.client.call(ctx, http.MethodPost, "/_aliases", nil, obj{"actions": actions}, nil); err != nil {
+		return unavailable(err)
+	}
+	r.blocked, r.index = "", s.dayIndex(r.day)
+	return s.readState(ctx)
+}
+
+// abandon takes back what was begun.
+func (r *renewal) abandon() error {
+	ctx, cancel := context.WithTimeout(context.Background(), bulkWithin)
+	defer cancel()
+	var err error
+	if r.blocked != "" {
+		err = r.store.client.call(ctx, http.MethodPut, "/"+r.blocked+"/_settings", nil, obj{"index.blocks.write": nil}, nil)
+	}
+	if r.index != r.store.dayIndex(r.day) {
+		err = errors.Join(err, r.drop(ctx, r.index))
+	}
+	return err
+}
+
+func (r *renewal) drop(ctx context.Context, index string) error {
+	err := r.store.client.call(ctx, http.MethodDelete, "/"+index, nil, nil, nil)
+	if hasStatus(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}
+
+// sweep removes what whoever rebuilt the day before did not end.
+func (r *renewal) sweep(ctx context.Context) error {
+	s := r.store
+	pattern := s.prefix + rebuiltName + "*-" + strings.TrimPrefix(s.dayIndex(r.day), s.prefix)
+	var found map[string]struct{ Aliases map[string]any }
+	err := s.client.call(ctx, http.MethodGet, "/"+pattern+"/_alias", lenient(), nil, &found)
+	if err != nil && !hasStatus(err, http.StatusNotFound) {
+		return unavailable(err)
+	}
+	for index, about := range found {
+		if len(about.Aliases) > 0 {
+			continue
+		}
+		if err := r.drop(ctx, index); err != nil {
+			return unavailable(err)
+		}
+	}
+	return nil
+}
+
+// Write implements actionlog.Writer, for the new index.
+func (r *renewal) Write(ctx context.Context, items []actionlog.Item) ([]actionlog.Outcome, error) {
+	s, touched := r.store, &indexSet{}
+	outcomes, err := r.write(ctx, items, touched)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.directory.learn(ctx, items, outcomes, touched); err != nil {
+		return nil, err
+	}
+	return outcomes, s.refresher.visible(ctx, touched.names())
+}
+
+func (r *renewal) write(ctx context.Context, items []actionlog.Item, touched *indexSet) ([]actionlog.Outcome, error) {
+	outcomes := make([]actionlog.Outcome, len(items))
+	for round := range actionlog.Rounds(items) {
+		var own []int
+		for _, i := range round {
+			if items[i].Day() == r.day {
+				own = append(own, i)
+				continue
+			}
+			outcomes[i] = actionlog.Outcome{Kind: actionlog.OutcomeRefused, Err: fmt.Errorf("it is of %s, and %s is rebuilt", items[i].Day(), r.day)}
+		}
+		if err := r.store.writeRound(ctx, items, own, outcomes, touched, func(actionlog.Day) (string, error) { return r.index, nil }); err != nil {
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}
+
+// copy copies what the new index has not.
+func (r *renewal) copy(ctx context.Context, from string) error {
+	return r.each(ctx, from, func(records []actionlog.Record) error {
+		there, err := r.has(ctx, records)
+		if err != nil {
+			return err
+		}
+		var items []actionlog.Item
+		for i := range records {
+			if there[i] {
+				continue
+			}
+			item, err := itemOf(&records[i])
+			if err != nil {
+				return err
+			}
+			items = append(items, item)
+		}
+		outcomes, err := r.write(ctx, items, &indexSet{})
+		for i := range outcomes {
+			if k := outcomes[i].Kind; k != actionlog.OutcomeNew && k != actionlog.OutcomeRepeat && err == nil {
+				err = fmt.Errorf("action %s of %s is not copied: %w", items[i].ID, items[i].Institution, outcomes[i].Err)
+			}
+		}
+		return err
+	})
+}
+
+// learn learns whom and what the day names once more: days were dropped meanwhile, and
+// with them those who are named by what could not be found yet.
+func (r *renewal) learn(ctx context.Context) error {
+	return r.each(ctx, r.index, func(records []actionlog.Record) error {
+		outcomes := make([]actionlog.Outcome, len(records))
+		items := make([]actionlog.Item, len(records))
+		for i := range records {
+			var err error
+			if items[i], err = itemOf(&records[i]); err != nil {
+				return err
+			}
+			outcomes[i].Kind = actionlog.OutcomeRepeat
+		}
+		touched := &indexSet{}
+		err := r.store.directory.learn(ctx, items, outcomes, touched)
+		return errors.Join(err, r.store.refresher.visible(ctx, touched.names()))
+	})
+}
+
+// itemOf makes of an action what is written.
+func itemOf(r *actionlog.Record) (actionlog.Item, error) {
+	item, err := actionlog.Parse(r.Document, nil)
+	if err != nil {
+		return item, fmt.Errorf("action %s of %s: %w", r.ID, r.Institution, err)
+	}
+	item.ReceivedAt, item.Position, item.Warnings = r.ReceivedAt, r.Position, r.Warnings
+	return item, nil
+}
+
+// each reads all of an index, in parts.
+func (r *renewal) each(ctx context.Context, index string, part func([]actionlog.Record) error) error {
+	s := r.store
+	if err := s.refresher.refresh(ctx, []string{index}); err != nil {
+		return err
+	}
+	var records []actionlog.Record
+	var failed error
+	flush := func() bool {
+		failed = part(records)
+		records = records[:0]
+		return failed == nil
+	}
+	body := obj{"query": obj{"match_all": obj{}}, "sort": list{"_doc"}, "size": scanPage}
+	_, err := s.scanDay(ctx, scope{indices: index}, body, func(d *stored) bool {
+		records = append(records, d.record())
+		return len(records) < scanPage || flush()
+	})
+	if err == nil && failed == nil && len(records) > 0 {
+		flush()
+	}
+	return errors.Join(err, failed)
+}
+
+// has tells which of the records the new index has.
+func (r *renewal) has(ctx context.Context, records []actionlog.Record) ([]bool, error) {
+	var docs list
+	for i := range records {
+		op := bulkOp{index: r.index, id: docID(records[i].Institution, records[i].ID)}
+		if r.store.routing {
+			op.routing = records[i].Institution
+		}
+		d := op.meta()
+		d["_source"] = false
+		docs = append(docs, d)
+	}
+	var answer struct{ Docs []struct{ Found bool } }
+	if err := r.store.client.call(ctx, http.MethodPost, "/_mget", nil, obj{"docs": docs}, &answer); err != nil {
+		return nil, unavailable(err)
+	}
+	if len(answer.Docs) != len(records) {
+		return nil, fmt.Errorf("engine: %d answers about %d documents: %w", len(answer.Docs), len(records), actionlog.ErrUnavailable)
+	}
+	there := make([]bool, len(records))
+	for i, d := range answer.Docs {
+		there[i] = d.Found
+	}
+	return there, nil
+}
