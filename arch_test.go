@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"cmd/actionlog":       {"*"},
 	"indexer":             nil,
 	"search":              {"internal/people"},
+	"restore":             nil,
 	"web":                 nil,
 	"mappings":            nil,
 	"internal/people":     nil,

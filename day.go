@@ -63,3 +63,20 @@ func (d Day) String() string { return d.Start().Format(time.DateOnly) }
 
 // OldestKept is the oldest day that is searchable at the instant now.
 func OldestKept(now time.Time) Day { return DayOf(now).Add(1 - KeepDays) }
+
+// MarshalText gives "2006-01-02", and nothing for the zero Day.
+func (d Day) MarshalText() ([]byte, error) {
+	if d.IsZero() {
+		return nil, nil
+	}
+	return []byte(d.String()), nil
+}
+
+// UnmarshalText reads what MarshalText gives.
+func (d *Day) UnmarshalText(text []byte) (err error) {
+	*d = Day{}
+	if len(text) > 0 {
+		*d, err = ParseDay(string(text))
+	}
+	return err
+}

@@ -1,0 +1,283 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"actionlog"
+)
+
+const (
+	// noteEvery is how often a job notes how far it is, and looks whether it was cancelled.
+	noteEvery = time.Second
+	// batchBytes is how much is written at once.
+	batchBytes = 8 << 20
+)
+
+// errOver: the restore was cancelled while its job ran.
+var errOver = errors.New("the restore was cancelled")
+
+// work runs the jobs that were granted, one after the other.
+func (r *Runner) work(ctx context.Context) error {
+	var errs []error
+	for x, err := range r.open(ctx) {
+		if err != nil {
+			return err
+		}
+		if x.Status != actionlog.RestoreGranted && x.Status != actionlog.RestoreRunning {
+			continue
+		}
+		err := r.job(ctx, x)
+		if err == nil || ctx.Err() != nil || errors.Is(err, errOver) {
+			continue
+		}
+		if errs = append(errs, fmt.Errorf("restore %s of %s: %w", x.ID, x.Institution, err)); r.fail(ctx, x, err) != nil {
+			break
+		}
+	}
+	if len(errs) > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(againAfter):
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fail notes why a job did not get on. What will not pass ends it.
+func (r *Runner) fail(ctx context.Context, x *record, why error) error {
+	var invalid *actionlog.InvalidError
+	final := errors.Is(why, ErrDamaged) || errors.As(why, &invalid)
+	_, err := r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
+		x.Problem = why.Error()
+		if final && x.Status == actionlog.RestoreRunning {
+			x.Status = actionlog.RestoreFailed
+			x.step(r.Desk.now(), "failed", actionlog.Requester{}, "")
+		}
+		return nil
+	})
+	return err
+}
+
+// job restores what was asked for. It may be broken off anywhere and done again: what is
+// there already is a repeat.
+func (r *Runner) job(ctx context.Context, x *record) error {
+	if err := r.begin(ctx, x); err != nil {
+		return err
+	}
+	j := &job{Runner: r, record: x, to: r.Store, noted: time.Now()}
+	var err error
+	if len(x.Filter) > 0 {
+		err = j.filtered(ctx)
+	} else {
+		err = j.all(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return r.finish(ctx, j)
+}
+
+// begin notes that the job runs, from when on its days are not removed, and has the
+// archive be readable up to now.
+func (r *Runner) begin(ctx context.Context, x *record) error {
+	size, err := r.Archive.Estimate(ctx, x.Institution, x.From, x.To)
+	if err != nil {
+		return err
+	}
+	through := r.Desk.now()
+	if err := r.Archive.Seal(ctx); err != nil {
+		return fmt.Errorf("what is archived is not sealed: %w", err)
+	}
+	// An hour later than the store: nothing that was judged to be searchable is on its way.
+	held, err := r.Held(ctx, actionlog.OldestKept(through.Add(-time.Hour)))
+	if err != nil {
+		return err
+	}
+	r.removing.Lock()
+	defer r.removing.Unlock()
+	*x, err = r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
+		switch x.Status {
+		case actionlog.RestoreGranted:
+			x.Kept = nil
+			for _, d := range held {
+				if !d.Before(x.From) && !x.To.Before(d) {
+					x.Kept = append(x.Kept, d)
+				}
+			}
+			x.Status, x.Through, x.Estimate, x.Segment = actionlog.RestoreRunning, through, &size, 0
+		case actionlog.RestoreRunning:
+		default:
+			return errOver
+		}
+		return nil
+	})
+	return err
+}
+
+// finish says that everything is there. The restore is covered first: who is told that
+// it is ready finds it.
+func (r *Runner) finish(ctx context.Context, j *job) error {
+	now := r.Desk.now()
+	ready := j.record.Restore
+	ready.ExpiresAt = now.Add(Keep)
+	if err := r.Desk.cover(ctx, ready); err != nil {
+		return err
+	}
+	_, err := r.Desk.update(ctx, keyOf(ready.Institution, ready.ID), func(x *record) error {
+		if x.Status != actionlog.RestoreRunning {
+			return errOver
+		}
+		x.Status, x.Progress, x.ExpiresAt, x.Problem = actionlog.RestoreReady, j.Progress, ready.ExpiresAt, ""
+		x.step(now, "completed", actionlog.Requester{}, "")
+		return nil
+	})
+	if errors.Is(err, errOver) {
+		return errors.Join(err, r.Desk.uncover(ctx, ready.Institution, ready.ID))
+	}
+	r.Wake()
+	return err
+}
+
+// job is a restore at work.
+type job struct {
+	*Runner
+	*record
+	to    actionlog.Store
+	items []actionlog.Item
+	bytes int
+	last  uint64 // the segment of the newest item
+	whole bool   // segments are noted: the job goes on behind them
+	noted time.Time
+}
+
+// all restores everything of the range.
+func (j *job) all(ctx context.Context) error {
+	j.whole, j.Progress = true, j.Base
+	return j.read(ctx, j.Segment)
+}
+
+// read writes what the archive has behind a segment.
+func (j *job) read(ctx context.Context, after uint64) error {
+	for a, err := range j.Archive.Actions(ctx, j.Institution, j.From, j.To, after) {
+		if err != nil {
+			return err
+		}
+		if a.Segment != j.last && j.last != 0 { // a segment that is noted is written whole
+			if err := j.flush(ctx); err != nil {
+				return err
+			}
+			if err := j.note(ctx, j.last); err != nil {
+				return err
+			}
+		}
+		j.last = a.Segment
+		j.Progress.Read++
+		item, err := actionlog.Parse(a.Document, nil)
+		if err != nil {
+			j.Progress.LeftOut++
+			j.Desk.log().Warn("an archived action is left out of a restore: by today's rules it is none", "restore", j.ID, "position", a.Position, "error", err)
+			continue
+		}
+		if slices.Contains(j.Kept, item.Day()) {
+			continue
+		}
+		item.Position, item.ReceivedAt = a.Position, a.ReceivedAt
+		if err := j.add(ctx, item); err != nil {
+			return err
+		}
+	}
+	return j.flush(ctx)
+}
+
+func (j *job) add(ctx context.Context, item actionlog.Item) error {
+	j.items, j.bytes = append(j.items, item), j.bytes+len(item.Document)
+	batch := j.Batch
+	if batch == 0 {
+		batch = 2000
+	}
+	if len(j.items) < batch && j.bytes < batchBytes {
+		return nil
+	}
+	return j.flush(ctx)
+}
+
+// flush writes what was collected.
+func (j *job) flush(ctx context.Context) error {
+	if len(j.items) > 0 {
+		outcomes, err := j.to.Write(ctx, j.items)
+		if err != nil {
+			return err
+		}
+		for i, o := range outcomes {
+			switch o.Kind {
+			case actionlog.OutcomeNew:
+				j.Progress.Restored++
+			case actionlog.OutcomeRepeat:
+			case actionlog.OutcomeCollision:
+				j.Progress.LeftOut++ // it was a dead letter when it came, too
+			default:
+				return fmt.Errorf("action %s of %s is not written: %w", j.items[i].ID, j.items[i].Day(), errors.Join(o.Err, actionlog.ErrUnavailable))
+			}
+		}
+		clear(j.items)
+		j.items, j.bytes = j.items[:0], 0
+	}
+	if time.Since(j.noted) < noteEvery {
+		return nil
+	}
+	return j.note(ctx, 0)
+}
+
+// note notes how far the job is; behind a segment it goes on after a restart.
+func (j *job) note(ctx context.Context, segment uint64) error {
+	j.noted = time.Now()
+	_, err := j.Desk.update(ctx, keyOf(j.Institution, j.ID), func(x *record) error {
+		if x.Status != actionlog.RestoreRunning {
+			return errOver
+		}
+		x.Progress = j.Progress
+		if segment > 0 && j.whole {
+			x.Segment, x.Base = segment, j.Progress
+		}
+		return nil
+	})
+	return err
+}
+
+// filtered restores what a filter finds: everything goes into a store for a while, in
+// which the filter means what it means in a search, and what it finds there is restored.
+func (j *job) filtered(ctx context.Context) (err error) {
+	scratch, remove, err := j.Scratch(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	j.to, j.Progress = scratch, actionlog.RestoreProgress{}
+	if err := j.read(ctx, 0); err != nil {
+		return err
+	}
+	q, err := j.Filter(ctx, scratch, j.Restore)
+	if err != nil {
+		return err
+	}
+	q.Institution, q.From, q.To = j.Institution, j.From.Start(), j.To.End()
+	j.to, j.Progress.Restored = j.Store, 0
+	for found, err := range scratch.Scan(ctx, q, actionlog.OldestFirst) {
+		if err != nil {
+			return err
+		}
+		item, err := actionlog.Parse(found.Document, nil)
+		if err != nil {
+			return fmt.Errorf("action %s: %w", found.ID, err)
+		}
+		item.Position, item.ReceivedAt = found.Position, found.ReceivedAt
+		if err := j.add(ctx, item); err != nil {
+			return err
+		}
+	}
+	return j.flush(ctx)
+}

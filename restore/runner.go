@@ -1,0 +1,327 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"actionlog"
+)
+
+const (
+	// lookEvery is how often a Runner looks for what nobody woke it for.
+	lookEvery = time.Second
+	// againAfter is how long a job rests that did not get on.
+	againAfter = 5 * time.Second
+)
+
+// Archive is what a Runner reads.
+type Archive interface {
+	// Seal has everything that the stream took before the call be readable.
+	Seal(ctx context.Context) error
+	// Estimate says what Actions would read.
+	Estimate(ctx context.Context, institution string, from, to actionlog.Day) (actionlog.RestoreSize, error)
+	// Actions yields an institution's actions of some days (both included), segment by
+	// segment behind a segment, in an order in which of two with the same identity the
+	// earlier comes first. An error, which is the last element, that wraps ErrDamaged
+	// will not pass.
+	Actions(ctx context.Context, institution string, from, to actionlog.Day, after uint64) iter.Seq2[Archived, error]
+}
+
+// Archived is an action as the archive keeps it. Document may be kept.
+type Archived struct {
+	Segment    uint64
+	Position   actionlog.Position
+	ReceivedAt time.Time
+	Document   []byte
+}
+
+// ErrDamaged: the archive is not as it was written.
+var ErrDamaged = errors.New("the archive is damaged")
+
+// Runner does what the Desk takes. One at a time may run on a state and a store. All
+// fields but Quota, Live and Filter are required.
+type Runner struct {
+	Desk      *Desk
+	Archive   Archive
+	Store     actionlog.Store // of what is restored, and of nothing else
+	Publisher actionlog.Publisher
+	// Active tells whether this is the one that is to run now.
+	Active func() bool
+	// Quota is how many actions an institution may have restored in 30 days without
+	// anybody granting it; 0: none.
+	Quota int64
+	// Held lists days before a day that the live store still has.
+	Held func(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
+	// Scratch returns an empty store for a while, for restores with a filter.
+	Scratch func(ctx context.Context) (store actionlog.Store, remove func() error, err error)
+	// Filter reads the filter of a restore; store holds everything that it may find.
+	Filter func(ctx context.Context, store actionlog.Directory, r actionlog.Restore) (actionlog.Query, error)
+	// Batch is how many actions are written at once; default 2,000.
+	Batch int
+
+	// removing is held by who removes a day and by who begins a job: a day that is
+	// removed is nobody's.
+	removing sync.Mutex
+	mu       sync.Mutex
+	done     map[string]bool // restores that need nothing any more
+	woken    chan struct{}
+}
+
+// Wake has the Runner look now.
+func (r *Runner) Wake() {
+	select {
+	case r.wakes() <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Runner) wakes() chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.woken == nil {
+		r.woken = make(chan struct{}, 1)
+	}
+	return r.woken
+}
+
+// Run works until ctx is done; it always returns nil. Jobs run one after the other, and
+// beside them what takes little time: estimates, what is over, announcements.
+func (r *Runner) Run(ctx context.Context) error {
+	var both sync.WaitGroup
+	defer both.Wait()
+	both.Go(func() { r.loop(ctx, r.keepHouse) })
+	both.Go(func() { r.loop(ctx, r.work) })
+	return nil
+}
+
+func (r *Runner) loop(ctx context.Context, do func(ctx context.Context) error) {
+	said := ""
+	for {
+		if r.Active() {
+			err := do(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err == nil:
+				said = ""
+			case err.Error() != said:
+				said = err.Error()
+				r.Desk.log().Error("restores", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wakes():
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// open yields the restores for which something may be to do, oldest first.
+func (r *Runner) open(ctx context.Context) iter.Seq2[*record, error] {
+	return func(yield func(*record, error) bool) {
+		keys, err := r.Desk.State.List(ctx, bucket)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, key := range keys {
+			r.mu.Lock()
+			done := r.done[key]
+			r.mu.Unlock()
+			if done {
+				continue
+			}
+			x, _, err := r.Desk.get(ctx, key)
+			if errors.Is(err, actionlog.ErrNotFound) {
+				continue
+			}
+			if err == nil && x.over() {
+				r.mu.Lock()
+				if r.done == nil {
+					r.done = map[string]bool{}
+				}
+				r.done[key] = true
+				r.mu.Unlock()
+				continue
+			}
+			if !yield(&x, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// keepHouse does what takes little time.
+func (r *Runner) keepHouse(ctx context.Context) error {
+	var errs []error
+	for x, err := range r.open(ctx) {
+		if err == nil {
+			err = r.keep(ctx, x)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Runner) keep(ctx context.Context, x *record) (err error) {
+	now := r.Desk.now()
+	switch {
+	case x.Status == actionlog.RestoreRequested && x.Estimate == nil:
+		err = r.estimate(ctx, x)
+	case x.Status == actionlog.RestoreReady && !now.Before(x.ExpiresAt):
+		*x, err = r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
+			if x.Status == actionlog.RestoreReady && !now.Before(x.ExpiresAt) {
+				x.Status = actionlog.RestoreExpired
+				x.step(now, "expired", actionlog.Requester{}, "")
+			}
+			return nil
+		})
+	case x.Status == actionlog.RestoreReady:
+		err = r.confirm(ctx, x)
+	}
+	if err == nil && x.Status.Over() && !x.Removed {
+		err = r.remove(ctx, x)
+	}
+	if err == nil && x.Announced < len(x.Steps) {
+		err = r.announce(ctx, x)
+	}
+	if err != nil {
+		return fmt.Errorf("restore %s of %s: %w", x.ID, x.Institution, err)
+	}
+	return nil
+}
+
+// confirm has what is ready be covered: whoever made it so may have been killed between
+// the two.
+func (r *Runner) confirm(ctx context.Context, x *record) error {
+	all, _, err := r.Desk.covered(ctx, x.Institution)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.ID == x.ID && c.ExpiresAt.Equal(x.ExpiresAt) {
+			return nil
+		}
+	}
+	if len(x.Kept) > 0 && len(all) == 0 && r.allKept(x) {
+		return nil
+	}
+	return r.Desk.cover(ctx, x.Restore)
+}
+
+func (r *Runner) allKept(x *record) bool {
+	days := 0
+	for d := x.From; !x.To.Before(d); d = d.Add(1) {
+		days++
+	}
+	return len(x.Kept) == days
+}
+
+// estimate says how much a request will read, and grants it where the quota allows.
+func (r *Runner) estimate(ctx context.Context, x *record) error {
+	size, err := r.Archive.Estimate(ctx, x.Institution, x.From, x.To)
+	if err != nil {
+		return err
+	}
+	within, err := r.withinQuota(ctx, x, size.Actions)
+	if err != nil {
+		return err
+	}
+	*x, err = r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
+		x.Estimate = &size
+		if x.Status == actionlog.RestoreRequested && within {
+			x.Status, x.Quota = actionlog.RestoreGranted, true
+			x.step(r.Desk.now(), "granted", actionlog.Requester{}, "within the institution's quota")
+		}
+		return nil
+	})
+	if err == nil && within {
+		r.Wake()
+	}
+	return err
+}
+
+func (r *Runner) withinQuota(ctx context.Context, x *record, more int64) (bool, error) {
+	if r.Quota <= 0 || more > r.Quota {
+		return false, nil
+	}
+	all, err := r.recordsOf(ctx, x.Institution)
+	if err != nil {
+		return false, err
+	}
+	used := more
+	for _, other := range all {
+		if other.ID != x.ID && other.Quota && other.Estimate != nil && r.Desk.now().Sub(other.CreatedAt) < quotaTime {
+			used += other.Estimate.Actions
+		}
+	}
+	return used <= r.Quota, nil
+}
+
+// recordsOf are all restores of an institution.
+func (r *Runner) recordsOf(ctx context.Context, institution string) (list []record, err error) {
+	all, err := r.Desk.List(ctx, institution)
+	for i := range all {
+		x, _, err := r.Desk.get(ctx, keyOf(all[i].Institution, all[i].ID))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, x)
+	}
+	return list, err
+}
+
+// remove removes from the store what no other restore has brought back too.
+func (r *Runner) remove(ctx context.Context, x *record) error {
+	if err := r.Desk.uncover(ctx, x.Institution, x.ID); err != nil {
+		return err
+	}
+	days, err := r.Store.Days(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range days {
+		if d.Day.Before(x.From) || x.To.Before(d.Day) {
+			continue
+		}
+		if err := r.removeDay(ctx, x.Institution, d.Day); err != nil {
+			return err
+		}
+	}
+	*x, err = r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
+		x.Removed = x.Status.Over()
+		return nil
+	})
+	return err
+}
+
+func (r *Runner) removeDay(ctx context.Context, institution string, day actionlog.Day) error {
+	r.removing.Lock()
+	defer r.removing.Unlock()
+	all, err := r.Desk.List(ctx, "")
+	if err != nil {
+		return err
+	}
+	others := false
+	for i := range all {
+		o := &all[i]
+		if o.Status == actionlog.RestoreRequested || o.Status.Over() || day.Before(o.From) || o.To.Before(day) {
+			continue
+		}
+		if others = true; o.Institution == institution {
+			return nil
+		}
+	}
+	if !others {
+		return r.Store.Drop(ctx, day)
+	}
+	return r.Store.Remove(ctx, institution, day)
+}
