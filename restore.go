@@ -96,3 +96,13 @@ type Restored struct {
 
 // Covers tells whether the day is among those that are back.
 func (r *Restored) Covers(d Day) bool { return !d.Before(r.From) && !r.To.Before(d) }
+
+// DayJob is a day that is, or was, made anew from the archive.
+type DayJob struct {
+	Day     Day       `json:"day"`
+	Status  string    `json:"status"` // waiting, running, done, failed
+	Actions int64     `json:"actions"`
+	LeftOut int64     `json:"left_out,omitempty"` // see RestoreProgress
+	Problem string    `json:"problem,omitempty"`
+	At      time.Time `json:"at"` // of the status
+}

@@ -10,12 +10,8 @@ import (
 	"actionlog"
 )
 
-const (
-	// noteEvery is how often a job notes how far it is, and looks whether it was cancelled.
-	noteEvery = time.Second
-	// batchBytes is how much is written at once.
-	batchBytes = 8 << 20
-)
+// noteEvery is how often a job notes how far it is, and looks whether it was cancelled.
+const noteEvery = time.Second
 
 // errOver: the restore was cancelled while its job ran.
 var errOver = errors.New("the restore was cancelled")
@@ -68,7 +64,7 @@ func (r *Runner) job(ctx context.Context, x *record) error {
 	if err := r.begin(ctx, x); err != nil {
 		return err
 	}
-	j := &job{Runner: r, record: x, to: r.Store, noted: time.Now()}
+	j := &job{filling: filling{Runner: r, to: r.Store}, record: x, noted: time.Now()}
 	var err error
 	if len(x.Filter) > 0 {
 		err = j.filtered(ctx)
@@ -84,16 +80,16 @@ func (r *Runner) job(ctx context.Context, x *record) error {
 // begin notes that the job runs, from when on its days are not removed, and has the
 // archive be readable up to now.
 func (r *Runner) begin(ctx context.Context, x *record) error {
-	size, err := r.Archive.Estimate(ctx, x.Institution, x.From, x.To)
-	if err != nil {
-		return err
-	}
 	through := r.Desk.now()
 	if err := r.Archive.Seal(ctx); err != nil {
 		return fmt.Errorf("what is archived is not sealed: %w", err)
 	}
+	size, err := r.Archive.Estimate(ctx, x.Institution, x.From, x.To)
+	if err != nil {
+		return err
+	}
 	// An hour later than the store: nothing that was judged to be searchable is on its way.
-	held, err := r.Held(ctx, actionlog.OldestKept(through.Add(-time.Hour)))
+	held, err := r.Live.Held(ctx, actionlog.OldestKept(through.Add(-time.Hour)))
 	if err != nil {
 		return err
 	}
@@ -131,7 +127,7 @@ func (r *Runner) finish(ctx context.Context, j *job) error {
 		if x.Status != actionlog.RestoreRunning {
 			return errOver
 		}
-		x.Status, x.Progress, x.ExpiresAt, x.Problem = actionlog.RestoreReady, j.Progress, ready.ExpiresAt, ""
+		x.Status, x.Progress, x.ExpiresAt, x.Problem = actionlog.RestoreReady, j.RestoreProgress, ready.ExpiresAt, ""
 		x.step(now, "completed", actionlog.Requester{}, "")
 		return nil
 	})
@@ -144,104 +140,55 @@ func (r *Runner) finish(ctx context.Context, j *job) error {
 
 // job is a restore at work.
 type job struct {
-	*Runner
+	filling
 	*record
-	to    actionlog.Store
-	items []actionlog.Item
-	bytes int
 	last  uint64 // the segment of the newest item
-	whole bool   // segments are noted: the job goes on behind them
 	noted time.Time
 }
 
-// all restores everything of the range.
+// all restores everything of the range. It goes on behind the segments that are done.
 func (j *job) all(ctx context.Context) error {
-	j.whole, j.Progress = true, j.Base
-	return j.read(ctx, j.Segment)
+	j.RestoreProgress = j.Base
+	return j.read(ctx, j.Segment, true)
 }
 
-// read writes what the archive has behind a segment.
-func (j *job) read(ctx context.Context, after uint64) error {
-	for a, err := range j.Archive.Actions(ctx, j.Institution, j.From, j.To, after) {
+// read writes what the archive has behind a segment, and notes segments that are done.
+func (j *job) read(ctx context.Context, after uint64, note bool) error {
+	keep := func(d actionlog.Day) bool { return !slices.Contains(j.Kept, d) }
+	for a, err := range j.Archive.Actions(ctx, j.record.Institution, j.From, j.To, after) {
 		if err != nil {
 			return err
 		}
-		if a.Segment != j.last && j.last != 0 { // a segment that is noted is written whole
+		if next := a.Segment != j.last && j.last != 0; next && note {
 			if err := j.flush(ctx); err != nil {
 				return err
 			}
 			if err := j.note(ctx, j.last); err != nil {
 				return err
 			}
-		}
-		j.last = a.Segment
-		j.Progress.Read++
-		item, err := actionlog.Parse(a.Document, nil)
-		if err != nil {
-			j.Progress.LeftOut++
-			j.Desk.log().Warn("an archived action is left out of a restore: by today's rules it is none", "restore", j.ID, "position", a.Position, "error", err)
-			continue
-		}
-		if slices.Contains(j.Kept, item.Day()) {
-			continue
-		}
-		item.Position, item.ReceivedAt = a.Position, a.ReceivedAt
-		if err := j.add(ctx, item); err != nil {
-			return err
-		}
-	}
-	return j.flush(ctx)
-}
-
-func (j *job) add(ctx context.Context, item actionlog.Item) error {
-	j.items, j.bytes = append(j.items, item), j.bytes+len(item.Document)
-	batch := j.Batch
-	if batch == 0 {
-		batch = 2000
-	}
-	if len(j.items) < batch && j.bytes < batchBytes {
-		return nil
-	}
-	return j.flush(ctx)
-}
-
-// flush writes what was collected.
-func (j *job) flush(ctx context.Context) error {
-	if len(j.items) > 0 {
-		outcomes, err := j.to.Write(ctx, j.items)
-		if err != nil {
-			return err
-		}
-		for i, o := range outcomes {
-			switch o.Kind {
-			case actionlog.OutcomeNew:
-				j.Progress.Restored++
-			case actionlog.OutcomeRepeat:
-			case actionlog.OutcomeCollision:
-				j.Progress.LeftOut++ // it was a dead letter when it came, too
-			default:
-				return fmt.Errorf("action %s of %s is not written: %w", j.items[i].ID, j.items[i].Day(), errors.Join(o.Err, actionlog.ErrUnavailable))
+		} else if time.Since(j.noted) > noteEvery {
+			if err := j.note(ctx, 0); err != nil {
+				return err
 			}
 		}
-		clear(j.items)
-		j.items, j.bytes = j.items[:0], 0
+		j.last = a.Segment
+		if err := j.take(ctx, &a, keep); err != nil {
+			return err
+		}
 	}
-	if time.Since(j.noted) < noteEvery {
-		return nil
-	}
-	return j.note(ctx, 0)
+	return j.flush(ctx)
 }
 
-// note notes how far the job is; behind a segment it goes on after a restart.
+// note notes how far the job is; behind a segment (not 0) it goes on after a restart.
 func (j *job) note(ctx context.Context, segment uint64) error {
 	j.noted = time.Now()
-	_, err := j.Desk.update(ctx, keyOf(j.Institution, j.ID), func(x *record) error {
+	_, err := j.Desk.update(ctx, keyOf(j.record.Institution, j.ID), func(x *record) error {
 		if x.Status != actionlog.RestoreRunning {
 			return errOver
 		}
-		x.Progress = j.Progress
-		if segment > 0 && j.whole {
-			x.Segment, x.Base = segment, j.Progress
+		x.Progress = j.RestoreProgress
+		if segment > 0 {
+			x.Segment, x.Base = segment, j.RestoreProgress
 		}
 		return nil
 	})
@@ -256,16 +203,16 @@ func (j *job) filtered(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	j.to, j.Progress = scratch, actionlog.RestoreProgress{}
-	if err := j.read(ctx, 0); err != nil {
+	j.to = scratch
+	if err := j.read(ctx, 0, false); err != nil {
 		return err
 	}
-	q, err := j.Filter(ctx, scratch, j.Restore)
+	q, err := j.Runner.Filter(ctx, scratch, j.Restore)
 	if err != nil {
 		return err
 	}
-	q.Institution, q.From, q.To = j.Institution, j.From.Start(), j.To.End()
-	j.to, j.Progress.Restored = j.Store, 0
+	q.Institution, q.From, q.To = j.record.Institution, j.From.Start(), j.To.End()
+	j.to, j.Restored = j.Store, 0
 	for found, err := range scratch.Scan(ctx, q, actionlog.OldestFirst) {
 		if err != nil {
 			return err
@@ -277,6 +224,11 @@ func (j *job) filtered(ctx context.Context) (err error) {
 		item.Position, item.ReceivedAt = found.Position, found.ReceivedAt
 		if err := j.add(ctx, item); err != nil {
 			return err
+		}
+		if time.Since(j.noted) > noteEvery {
+			if err := j.note(ctx, 0); err != nil {
+				return err
+			}
 		}
 	}
 	return j.flush(ctx)

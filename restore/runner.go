@@ -31,6 +31,20 @@ type Archive interface {
 	Actions(ctx context.Context, institution string, from, to actionlog.Day, after uint64) iter.Seq2[Archived, error]
 }
 
+// Live is the store of what is searchable as it is.
+type Live interface {
+	// Held lists days before a day that are there.
+	Held(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
+	Rebuild(ctx context.Context, day actionlog.Day, fill func(w actionlog.Writer) error) error
+}
+
+// Scratch is a store for the time of a job.
+type Scratch interface {
+	actionlog.Writer
+	actionlog.Scanner
+	actionlog.Directory
+}
+
 // Archived is an action as the archive keeps it. Document may be kept.
 type Archived struct {
 	Segment    uint64
@@ -43,7 +57,7 @@ type Archived struct {
 var ErrDamaged = errors.New("the archive is damaged")
 
 // Runner does what the Desk takes. One at a time may run on a state and a store. All
-// fields but Quota, Live and Filter are required.
+// fields but Quota are required.
 type Runner struct {
 	Desk      *Desk
 	Archive   Archive
@@ -54,14 +68,12 @@ type Runner struct {
 	// Quota is how many actions an institution may have restored in 30 days without
 	// anybody granting it; 0: none.
 	Quota int64
-	// Held lists days before a day that the live store still has.
-	Held func(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
+	Live  Live
+	Dead  actionlog.DeadLetters
 	// Scratch returns an empty store for a while, for restores with a filter.
-	Scratch func(ctx context.Context) (store actionlog.Store, remove func() error, err error)
+	Scratch func(ctx context.Context) (store Scratch, remove func() error, err error)
 	// Filter reads the filter of a restore; store holds everything that it may find.
 	Filter func(ctx context.Context, store actionlog.Directory, r actionlog.Restore) (actionlog.Query, error)
-	// Batch is how many actions are written at once; default 2,000.
-	Batch int
 
 	// removing is held by who removes a day and by who begins a job: a day that is
 	// removed is nobody's.
@@ -89,12 +101,14 @@ func (r *Runner) wakes() chan struct{} {
 }
 
 // Run works until ctx is done; it always returns nil. Jobs run one after the other, and
-// beside them what takes little time: estimates, what is over, announcements.
+// beside them days that are made anew and what takes little time: estimates, what is over,
+// announcements.
 func (r *Runner) Run(ctx context.Context) error {
-	var both sync.WaitGroup
-	defer both.Wait()
-	both.Go(func() { r.loop(ctx, r.keepHouse) })
-	both.Go(func() { r.loop(ctx, r.work) })
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { r.loop(ctx, r.keepHouse) })
+	all.Go(func() { r.loop(ctx, r.work) })
+	all.Go(func() { r.loop(ctx, r.rebuildDays) })
 	return nil
 }
 

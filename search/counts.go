@@ -139,7 +139,7 @@ func (s *server) facets(c *gin.Context) {
 			data[i].Value = filterText(v.Value)
 		}
 	}
-	a.meta.Other, a.meta.Missing = &facet.Other, &facet.Missing
+	a.meta.Other, a.meta.Absent = &facet.Other, &facet.Missing
 	a.meta.TookMS = s.Now().Sub(a.start).Milliseconds()
 	c.JSON(http.StatusOK, gin.H{"data": data, "meta": a.meta})
 }

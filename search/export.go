@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"actionlog"
@@ -103,6 +104,7 @@ func (s *server) export(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	sayReach(c, &a.meta)
 	x := s.startExport(c, o, a.institution)
 	for ; more; r, err, more = next() {
 		if err == nil {
@@ -116,8 +118,28 @@ func (s *server) export(c *gin.Context) {
 			panic(http.ErrAbortHandler) // the client sees a broken body, never an end
 		}
 	}
-	if err := x.finish(a.meta.CompleteThrough); err != nil {
+	if err := x.finish(&a.meta); err != nil {
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// Headers of an export whose time reaches beyond what is searchable: the days that were
+// restored, with the restore, and those that are in no answer, as from/to, both included.
+const headerRestored, headerMissing = "Actionlog-Restored", "Actionlog-Missing"
+
+func sayReach(c *gin.Context, about *meta) {
+	var restored, missing []string
+	for _, r := range about.Restored {
+		restored = append(restored, r.From.String()+"/"+r.To.String()+";id="+r.ID)
+	}
+	for _, d := range about.Missing {
+		missing = append(missing, d.From.String()+"/"+d.To.String())
+	}
+	if len(restored) > 0 {
+		c.Header(headerRestored, strings.Join(restored, ", "))
+	}
+	if len(missing) > 0 {
+		c.Header(headerMissing, strings.Join(missing, ", "))
 	}
 }
 
@@ -175,7 +197,7 @@ func (x *exporting) write(r actionlog.Record, masked bool) error {
 }
 
 // finish ends the body and says how much it holds.
-func (x *exporting) finish(through *time.Time) error {
+func (x *exporting) finish(about *meta) error {
 	if err := x.format.end(x.out); err != nil {
 		return err
 	}
@@ -184,7 +206,14 @@ func (x *exporting) finish(through *time.Time) error {
 	}
 	sum := hex.EncodeToString(x.digest.Sum(nil))
 	if x.endLine {
-		line, err := json.Marshal(gin.H{"end": gin.H{"count": x.count, "sha256": sum, "complete_through": through}})
+		end := gin.H{"count": x.count, "sha256": sum, "complete_through": about.CompleteThrough}
+		if len(about.Restored) > 0 {
+			end["restored"] = about.Restored
+		}
+		if len(about.Missing) > 0 {
+			end["missing"] = about.Missing
+		}
+		line, err := json.Marshal(gin.H{"end": end})
 		if err != nil {
 			return err
 		}
@@ -219,7 +248,7 @@ func (s *server) exportOne(c *gin.Context) {
 	}
 	r, masked := s.detailed(r)
 	x := s.startExport(c, o, a.institution)
-	if x.write(r, masked) != nil || x.finish(nil) != nil {
+	if x.write(r, masked) != nil || x.finish(&meta{}) != nil {
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -28,8 +28,12 @@ type meta struct {
 	Matched         []matched  `json:"matched"`
 	MissingDays     []string   `json:"missing_days,omitempty"`
 	Other           *int64     `json:"other,omitempty"`
-	Missing         *int64     `json:"missing,omitempty"`
+	Absent          *int64     `json:"absent,omitempty"` // of a facet
 	More            *bool      `json:"more,omitempty"`
+	// Restored is what the time has of days that are back, Missing what it has of days
+	// that are older than what is searchable and not back.
+	Restored []actionlog.Restored `json:"restored,omitempty"`
+	Missing  []days               `json:"missing,omitempty"`
 }
 
 type total struct {
@@ -78,6 +82,9 @@ func (s *server) ask(c *gin.Context, near string, own ...string) (*asked, error)
 		if err = r.count(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.reach(ctx, a); err != nil {
+		return nil, err
 	}
 	a.describe()
 	return a, nil

@@ -26,7 +26,18 @@ func (s *server) lookup(kind actionlog.DirectoryKind) gin.HandlerFunc {
 			s.fail(c, err)
 			return
 		}
-		c.JSON(http.StatusOK, gin.H{"data": data, "meta": gin.H{"took_ms": s.Now().Sub(start).Milliseconds(), "more": more}})
+		about := gin.H{"took_ms": s.Now().Sub(start).Milliseconds(), "more": more}
+		if s.Restores != nil {
+			covered, err := s.Restores.Covered(c.Request.Context(), c.Param("institution"))
+			if err != nil {
+				s.fail(c, err)
+				return
+			}
+			if len(covered) > 0 {
+				about["restored"] = covered
+			}
+		}
+		c.JSON(http.StatusOK, gin.H{"data": data, "meta": about})
 	}
 }
 

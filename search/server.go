@@ -81,7 +81,10 @@ type Options struct {
 	Progress     actionlog.Progress
 	Dead         actionlog.DeadLetters
 	State        actionlog.State
-	Archive      Archive // nil: there is none
+	Archive      Archive  // nil: there is none
+	Restores     Restores // nil: nothing can be brought back
+	// Held lists days before a day that are searchable still; nil: none are.
+	Held func(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
 	// Account accounts for every position, now; what it returns encodes as JSON. nil:
 	// it is another process's to account.
 	Account      func(ctx context.Context) (any, error)
@@ -191,6 +194,7 @@ func (s *server) routes() http.Handler {
 	operator.GET("/dead-letters/:position", s.deadLetter)
 	operator.DELETE("/dead-letters/:position", s.dropDeadLetter)
 	operator.POST("/dead-letters/:position/replay", s.replayDeadLetter)
+	s.restoreRoutes(one, operator)
 	return g
 }
 

@@ -26,6 +26,7 @@ import (
 type archiveFlags struct {
 	Archive        string        `placeholder:"FOLDER|URL" help:"Where the archive is, which keeps every action for ever: a folder, or s3://BUCKET/PREFIX?endpoint=URL; off: there is none, and one that there was is not waited for any more. Default: DIR/archive."`
 	ArchiveKey     string        `name:"archive-key" placeholder:"FILE" help:"Private key that signs the archive's checkpoints, made on first use. Default: DIR/archive.key."`
+	RestoreQuota   int64         `name:"restore-quota" placeholder:"N" default:"0" help:"How many actions of the archive an institution may have brought back in 30 days without anybody granting it."`
 	ArchiveSealAge time.Duration `name:"archive-seal-age" placeholder:"DURATION" default:"15m" help:"After what time what was archived is sealed: compressed and signed."`
 }
 

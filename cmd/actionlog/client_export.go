@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -76,6 +77,7 @@ func (c *client) download(ctx context.Context, out *console, path string, query 
 	count, err := copyWhole(o, resp, bar)
 	bar.end()
 	if err == nil {
+		sayMissing(out, missingOf(resp.Header.Get(headerMissing)))
 		return count, o.commit()
 	}
 	if o.path != "" {
@@ -85,6 +87,22 @@ func (c *client) download(ctx context.Context, out *console, path string, query 
 		err = ctx.Err()
 	}
 	return count, err
+}
+
+// headerMissing names the days that are not in an export.
+const headerMissing = "Actionlog-Missing"
+
+// missingOf reads the header that names the days that are not in an export.
+func missingOf(header string) (missing []dayRange) {
+	for text := range strings.SplitSeq(header, ",") {
+		from, to, _ := strings.Cut(strings.TrimSpace(text), "/")
+		first, err := actionlog.ParseDay(from)
+		last, err2 := actionlog.ParseDay(to)
+		if err == nil && err2 == nil {
+			missing = append(missing, dayRange{first, last})
+		}
+	}
+	return missing
 }
 
 // copyWhole copies an export that says at its end, in one way or the other,

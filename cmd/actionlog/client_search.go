@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"actionlog"
+
 	"github.com/alecthomas/kong"
 )
 
@@ -48,6 +50,17 @@ type listMeta struct {
 	CompleteThrough *time.Time `json:"complete_through"`
 	Defaulted       []string   `json:"defaulted"`
 	Matched         []matched  `json:"matched"`
+	Missing         []dayRange `json:"missing"`
+}
+
+// dayRange is a range of days, both included.
+type dayRange struct{ From, To actionlog.Day }
+
+// sayMissing says which days an answer does not have.
+func sayMissing(out *console, missing []dayRange) {
+	for _, d := range missing {
+		out.say("actions of %s to %s are not searchable any more and not in this answer: actionlog restore create brings them back", d.From, d.To)
+	}
 }
 
 // Run searches.
@@ -75,7 +88,7 @@ func (s *searchCmd) Run(ctx context.Context, settings *settings, out *console, p
 	var shown int
 	var more bool
 	if format == "csv" {
-		shown, more, err = s.csv(ctx, c, query, o)
+		shown, more, meta.Missing, err = s.csv(ctx, c, query, o)
 	} else {
 		w := newRecordWriter(o, format, zone)
 		shown, more, meta, err = s.pages(ctx, c, query, w)
@@ -146,10 +159,10 @@ func (s *searchCmd) pages(ctx context.Context, c *client, query url.Values, w re
 
 // csv takes the first rows of an export, so that there is one meaning of the
 // columns, the service's.
-func (s *searchCmd) csv(ctx context.Context, c *client, query url.Values, w io.Writer) (shown int, more bool, err error) {
+func (s *searchCmd) csv(ctx context.Context, c *client, query url.Values, w io.Writer) (shown int, more bool, missing []dayRange, err error) {
 	path, err := c.path(ctx, "export")
 	if err != nil {
-		return 0, false, err
+		return 0, false, nil, err
 	}
 	query.Set("format", "csv")
 	if !query.Has("near") {
@@ -157,9 +170,10 @@ func (s *searchCmd) csv(ctx context.Context, c *client, query url.Values, w io.W
 	}
 	resp, err := c.do(ctx, http.MethodGet, path, query, "", nil)
 	if err != nil {
-		return 0, false, err
+		return 0, false, nil, err
 	}
 	defer resp.Body.Close()
+	missing = missingOf(resp.Header.Get(headerMissing))
 	body := newDigest(resp.Body)
 	rows, header := csv.NewReader(body), true
 	rows.ReuseRecord = true
@@ -169,27 +183,28 @@ func (s *searchCmd) csv(ctx context.Context, c *client, query url.Values, w io.W
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			copied.Flush()
-			return shown, false, errors.Join(copied.Error(), body.checkTrailers(resp))
+			return shown, false, missing, errors.Join(copied.Error(), body.checkTrailers(resp))
 		}
 		if err != nil {
-			return shown, false, brokenOff(shown, err)
+			return shown, false, missing, brokenOff(shown, err)
 		}
 		if !header && !s.All && shown == s.Limit {
 			copied.Flush()
-			return shown, true, copied.Error()
+			return shown, true, missing, copied.Error()
 		}
 		if !header {
 			shown++
 		}
 		header = false
 		if err := copied.Write(row); err != nil {
-			return shown, false, err
+			return shown, false, missing, err
 		}
 	}
 }
 
 // remark says on standard error what a reader of a table should know.
 func (s *searchCmd) remark(out *console, format string, shown int, more bool, meta listMeta) {
+	sayMissing(out, meta.Missing)
 	if format != "table" && !isTerminal(out.err) {
 		return
 	}

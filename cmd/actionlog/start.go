@@ -65,8 +65,13 @@ func (r *running) run(ctx context.Context) error {
 		return err
 	}
 	registerStream(registry, nats, store)
+	desk, reader, err := r.startRestores(ctx, nats, store, state, publisher, keeping, failed)
+	if err != nil {
+		return err
+	}
 	handler, err := search.New(ctx, search.Options{
-		Searcher: store, Scanner: store, Directory: store, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
+		Searcher: reader, Scanner: reader, Directory: reader, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
+		Restores: desk, Held: store.Held,
 		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Access: accessPort{tokens},
 		Scrubber: scrubber, Checks: append(checks(nats, store, about, x), archiveChecks(keeping, books)...), OpenAPI: actionlog.OpenAPI(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,

@@ -1,10 +1,12 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,8 +57,16 @@ type Archiver struct {
 	Log      *slog.Logger // slog.Default
 
 	trouble  atomic.Pointer[error]
+	writing  atomic.Bool // the archive is open
 	mu       sync.Mutex
 	archived actionlog.Position
+	sealing  []sealWait // who waits
+}
+
+// sealWait is somebody who waits until what the stream held is sealed.
+type sealWait struct {
+	last uint64 // sequence
+	done chan struct{}
 }
 
 // Run archives until ctx is done. It always returns nil: what goes wrong meanwhile is
@@ -98,6 +108,54 @@ func (a *Archiver) Archived() actionlog.Position {
 	return a.archived
 }
 
+// Writing tells whether this archiver is the one that writes the archive.
+func (a *Archiver) Writing() bool { return a.writing.Load() }
+
+// Seal returns when all that the stream took before the call is sealed.
+func (a *Archiver) Seal(ctx context.Context) error {
+	_, last, err := a.Source.Held(ctx)
+	if err != nil {
+		return err
+	}
+	s := sealWait{last, make(chan struct{})}
+	a.mu.Lock()
+	a.sealing = append(a.sealing, s)
+	a.mu.Unlock()
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		a.mu.Lock()
+		a.sealing = slices.DeleteFunc(a.sealing, func(other sealWait) bool { return other == s })
+		a.mu.Unlock()
+		return fmt.Errorf("archive: %w: %w", ctx.Err(), cmp.Or(a.Trouble(), actionlog.ErrUnavailable))
+	}
+}
+
+// sealAsked seals for those for whom enough is archived.
+func (a *Archiver) sealAsked(ctx context.Context, w *Writer, stream string) error {
+	next := w.Next(stream)
+	a.mu.Lock()
+	due := slices.ContainsFunc(a.sealing, func(s sealWait) bool { return s.last < next })
+	a.mu.Unlock()
+	if !due {
+		return nil
+	}
+	if err := w.Seal(ctx); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sealing = slices.DeleteFunc(a.sealing, func(s sealWait) bool {
+		if s.last < next {
+			close(s.done)
+			return true
+		}
+		return false
+	})
+	return nil
+}
+
 // run archives until something goes wrong. well is called after each success.
 func (a *Archiver) run(ctx context.Context, well func()) error {
 	w, err := a.Open(ctx)
@@ -113,11 +171,16 @@ func (a *Archiver) run(ctx context.Context, well func()) error {
 	if err != nil {
 		return err
 	}
+	a.writing.Store(true)
+	defer a.writing.Store(false)
 	for {
 		if err := a.batch(ctx, w, stream); err != nil {
 			return err
 		}
 		if err := w.SealIfDue(ctx); err != nil {
+			return err
+		}
+		if err := a.sealAsked(ctx, w, stream); err != nil {
 			return err
 		}
 		if err := a.acknowledge(ctx, w, stream); err != nil {

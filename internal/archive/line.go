@@ -29,6 +29,7 @@ type Line struct {
 	Day         actionlog.Day // on which the action occurred; zero where that is not known
 	Dead        string        // why it is no action, "" for an action
 	Document    []byte
+	Segment     uint64 // the number of the sealed segment that it was read from
 }
 
 // appendLine appends a line with its break.

@@ -64,6 +64,8 @@ func (r *Reader) manifests(ctx context.Context) iter.Seq2[*manifest, error] {
 type Selection struct {
 	Institution string        // "" is all
 	From, To    actionlog.Day // on which the actions occurred, both included; zero is no limit
+	// After leaves out the segments up to this one.
+	After uint64
 }
 
 // day tells whether a day (as Day.Day) is meant.
@@ -98,7 +100,7 @@ func (r *Reader) Actions(ctx context.Context, s Selection) iter.Seq2[*Line, erro
 				yield(nil, err)
 				return
 			}
-			if s.count(&m.Details) == 0 {
+			if m.Number <= s.After || s.count(&m.Details) == 0 {
 				continue
 			}
 			if !r.segment(ctx, m, &s, yield) {
@@ -158,7 +160,7 @@ func (r *Reader) segment(ctx context.Context, m *manifest, s *Selection, yield f
 			yield(nil, fmt.Errorf("archive: %s: %w", m.Segment.Name, err))
 			return false
 		}
-		l.Document = bytes.Clone(l.Document)
+		l.Document, l.Segment = bytes.Clone(l.Document), m.Number
 		found++
 		if !yield(l, nil) {
 			return false

@@ -44,7 +44,10 @@ type Options struct {
 	RefreshEvery time.Duration
 	// Retention is how days go, see Retention.
 	Retention Retention
-	Now       func() time.Time // time.Now
+	// Past: it keeps days of the past only, which somebody else removes. No day is made
+	// ahead, and none is ever given to a policy.
+	Past bool
+	Now  func() time.Time // time.Now
 
 	transport http.RoundTripper // of tests
 }

@@ -42,6 +42,17 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 	return infos, nil
 }
 
+// Held lists the days before a day that there are, oldest first.
+func (s *Store) Held(ctx context.Context, before actionlog.Day) (days []actionlog.Day, err error) {
+	all, err := s.Days(ctx)
+	for _, d := range all {
+		if d.Day.Before(before) {
+			days = append(days, d.Day)
+		}
+	}
+	return days, err
+}
+
 // indicesOf lists what is a day's index: none or one.
 func (s *Store) indicesOf(ctx context.Context, d actionlog.Day) ([]indexInfo, error) {
 	indices, err := s.listDays(ctx)

@@ -26,6 +26,7 @@ type Store struct {
 	prefix    string
 	settings  mappings.Settings
 	routing   bool
+	past      bool // see Options
 	bulk      int
 	refresher *refresher
 	directory *directory
@@ -56,7 +57,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: c, log: log, now: o.Now, prefix: o.Prefix, routing: o.Routing, bulk: o.Bulk,
+	s := &Store{client: c, log: log, now: o.Now, prefix: o.Prefix, routing: o.Routing, past: o.Past, bulk: o.Bulk,
 		settings: mappings.Settings{Shards: o.Shards, Replicas: o.Replicas}, known: map[actionlog.Day]bool{}}
 	if s.now == nil {
 		s.now = time.Now
@@ -73,8 +74,10 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*Store, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.chooseRetention(ctx, o.Retention); err != nil {
-		return nil, err
+	if s.retention.by = RetentionSweep; !o.Past {
+		if err := s.chooseRetention(ctx, o.Retention); err != nil {
+			return nil, err
+		}
 	}
 	log.Info("the engine is ready", "engine", c.version, "retention", s.retention.how())
 	background, stop := context.WithCancel(context.Background())
@@ -202,7 +205,7 @@ func (s *Store) lookAfter(ctx context.Context) {
 	}
 	for {
 		today := actionlog.DayOf(s.now())
-		if tomorrow := today.Add(1); made != tomorrow {
+		if tomorrow := today.Add(1); made != tomorrow && !s.past {
 			err := s.ensureDay(ctx, today)
 			if err == nil {
 				err = s.ensureDay(ctx, tomorrow)

@@ -314,6 +314,24 @@ func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
 	return s.people.drop(ctx, date, "")
 }
 
+// Held lists the days before a day that there are, set aside or not, oldest first.
+func (s *Store) Held(_ context.Context, before actionlog.Day) (days []actionlog.Day, err error) {
+	for _, d := range s.allDays() {
+		if d.date.Before(before) {
+			days = append(days, d.date)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for d := range s.damaged {
+		if d.Before(before) && !slices.Contains(days, d) {
+			days = append(days, d)
+		}
+	}
+	slices.SortFunc(days, func(a, b actionlog.Day) int { return a.Start().Compare(b.Start()) })
+	return days, nil
+}
+
 // Missing says what cannot be answered from: days that are set aside, and why,
 // and the directory while it is made anew.
 func (s *Store) Missing() []string {

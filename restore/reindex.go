@@ -1,0 +1,154 @@
+package restore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"actionlog"
+)
+
+// Days of the live store are made anew from the archive by the same Runner. Which ones,
+// and how far that is, is one value of the state.
+const jobsBucket, reindexKey = "jobs", "reindex"
+
+// The statuses of a DayJob.
+const dayWaiting, dayRunning, dayDone, dayFailed = "waiting", "running", "done", "failed"
+
+// Reindex has days be made anew; none: all that are searchable.
+func (d *Desk) Reindex(ctx context.Context, days []actionlog.Day) ([]actionlog.DayJob, error) {
+	now := d.now()
+	oldest, newest := actionlog.OldestKept(now), actionlog.DayOf(now.Add(actionlog.MaxAhead))
+	for _, day := range days {
+		if day.Before(oldest) || newest.Before(day) {
+			return nil, actionlog.Invalidf("/days", "%s is not searchable: %s to %s are; what is older is restored", day, oldest, newest)
+		}
+	}
+	if len(days) == 0 {
+		for day := newest; !day.Before(oldest); day = day.Add(-1) {
+			days = append(days, day)
+		}
+	}
+	list, err := d.changeDays(ctx, func(list []actionlog.DayJob) []actionlog.DayJob {
+		for _, day := range days {
+			i := slices.IndexFunc(list, func(j actionlog.DayJob) bool { return j.Day == day })
+			if i >= 0 && (list[i].Status == dayWaiting || list[i].Status == dayRunning) {
+				continue
+			}
+			if i >= 0 {
+				list = slices.Delete(list, i, i+1)
+			}
+			list = append(list, actionlog.DayJob{Day: day, Status: dayWaiting, At: now})
+		}
+		return slices.DeleteFunc(list, func(j actionlog.DayJob) bool { return j.Day.Before(oldest) && j.Status != dayRunning })
+	})
+	d.wake()
+	return list, err
+}
+
+// Reindexing lists the days that are made anew and those that were, in the order of
+// their turns.
+func (d *Desk) Reindexing(ctx context.Context) ([]actionlog.DayJob, error) {
+	list, _, err := d.dayJobs(ctx)
+	return list, err
+}
+
+func (d *Desk) dayJobs(ctx context.Context) (list []actionlog.DayJob, revision uint64, err error) {
+	text, revision, err := d.State.Get(ctx, jobsBucket, reindexKey)
+	if errors.Is(err, actionlog.ErrNotFound) {
+		return nil, 0, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	return list, revision, err
+}
+
+func (d *Desk) changeDays(ctx context.Context, change func([]actionlog.DayJob) []actionlog.DayJob) ([]actionlog.DayJob, error) {
+	for {
+		list, revision, err := d.dayJobs(ctx)
+		if err != nil {
+			return nil, err
+		}
+		list = change(list)
+		text, err := json.Marshal(list)
+		if err == nil {
+			_, err = d.State.Put(ctx, jobsBucket, reindexKey, text, revision)
+		}
+		if !errors.Is(err, actionlog.ErrConflict) {
+			return list, err
+		}
+	}
+}
+
+// note notes how a day is.
+func (r *Runner) noteDay(ctx context.Context, job actionlog.DayJob) error {
+	job.At = r.Desk.now()
+	_, err := r.Desk.changeDays(ctx, func(list []actionlog.DayJob) []actionlog.DayJob {
+		for i := range list {
+			if list[i].Day == job.Day {
+				list[i] = job
+			}
+		}
+		return list
+	})
+	return err
+}
+
+// rebuildDays makes days anew, one after the other.
+func (r *Runner) rebuildDays(ctx context.Context) error {
+	list, _, err := r.Desk.dayJobs(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, job := range list {
+		if job.Status != dayWaiting && job.Status != dayRunning {
+			continue
+		}
+		job.Status, job.Problem = dayRunning, ""
+		if err := r.noteDay(ctx, job); err != nil {
+			return err
+		}
+		err := r.rebuildDay(ctx, &job)
+		if ctx.Err() != nil {
+			return ctx.Err() // it is done again
+		}
+		job.Status = dayDone
+		if err != nil {
+			job.Status, job.Problem = dayFailed, err.Error()
+			errs = append(errs, fmt.Errorf("reindex %s: %w", job.Day, err))
+		}
+		if err := r.noteDay(ctx, job); err != nil {
+			return err
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Runner) rebuildDay(ctx context.Context, job *actionlog.DayJob) error {
+	job.Actions, job.LeftOut = 0, 0
+	if err := r.Archive.Seal(ctx); err != nil {
+		return fmt.Errorf("what is archived is not sealed: %w", err)
+	}
+	size, err := r.Archive.Estimate(ctx, "", job.Day, job.Day)
+	if err != nil || size.Actions == 0 { // the archive has nothing to make it of
+		return err
+	}
+	return r.Live.Rebuild(ctx, job.Day, func(w actionlog.Writer) error {
+		f := filling{Runner: r, to: w}
+		for a, err := range r.Archive.Actions(ctx, "", job.Day, job.Day, 0) {
+			if err == nil {
+				err = f.take(ctx, &a, nil)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		err := f.flush(ctx)
+		job.Actions, job.LeftOut = f.Restored, f.LeftOut
+		return err
+	})
+}
