@@ -34,12 +34,6 @@ func (r *Runner) work(ctx context.Context) error {
 			break
 		}
 	}
-	if len(errs) > 0 {
-		select {
-		case <-ctx.Done():
-		case <-time.After(againAfter):
-		}
-	}
 	return errors.Join(errs...)
 }
 

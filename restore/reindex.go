@@ -104,6 +104,7 @@ func (r *Runner) rebuildDays(ctx context.Context) error {
 		return err
 	}
 	var errs []error
+	sealed := false
 	for _, job := range list {
 		if job.Status != dayWaiting && job.Status != dayRunning {
 			continue
@@ -112,7 +113,13 @@ func (r *Runner) rebuildDays(ctx context.Context) error {
 		if err := r.noteDay(ctx, job); err != nil {
 			return err
 		}
-		err := r.rebuildDay(ctx, &job)
+		var err error
+		if !sealed { // what comes later is in the store, and stays there
+			err = r.Archive.Seal(ctx)
+		}
+		if sealed = err == nil; sealed {
+			err = r.rebuildDay(ctx, &job)
+		}
 		if ctx.Err() != nil {
 			return ctx.Err() // it is done again
 		}
@@ -130,9 +137,6 @@ func (r *Runner) rebuildDays(ctx context.Context) error {
 
 func (r *Runner) rebuildDay(ctx context.Context, job *actionlog.DayJob) error {
 	job.Actions, job.LeftOut = 0, 0
-	if err := r.Archive.Seal(ctx); err != nil {
-		return fmt.Errorf("what is archived is not sealed: %w", err)
-	}
 	size, err := r.Archive.Estimate(ctx, "", job.Day, job.Day)
 	if err != nil || size.Actions == 0 { // the archive has nothing to make it of
 		return err

@@ -14,7 +14,7 @@ import (
 const (
 	// lookEvery is how often a Runner looks for what nobody woke it for.
 	lookEvery = time.Second
-	// againAfter is how long a job rests that did not get on.
+	// againAfter is how long it rests when something did not get on.
 	againAfter = 5 * time.Second
 )
 
@@ -115,8 +115,12 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) loop(ctx context.Context, do func(ctx context.Context) error) {
 	said := ""
 	for {
+		pause, wakes := lookEvery, r.wakes()
 		if r.Active() {
 			err := do(ctx)
+			if err != nil {
+				pause, wakes = againAfter, nil
+			}
 			switch {
 			case ctx.Err() != nil:
 				return
@@ -130,8 +134,8 @@ func (r *Runner) loop(ctx context.Context, do func(ctx context.Context) error) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.wakes():
-		case <-time.After(lookEvery):
+		case <-wakes:
+		case <-time.After(pause):
 		}
 	}
 }

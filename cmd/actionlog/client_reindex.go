@@ -31,30 +31,43 @@ func (r *reindexCmd) Run(ctx context.Context, s *settings, out *console) error {
 	if err != nil {
 		return err
 	}
-	var answer struct {
-		Data []actionlog.DayJob `json:"data"`
-	}
 	if r.Status {
-		if err := c.get(ctx, "/v1/reindex", nil, &answer); err != nil {
-			return err
-		}
-		for _, j := range answer.Data {
+		jobs, err := c.dayJobs(ctx)
+		for _, j := range jobs {
 			fmt.Fprintln(out.out, dayLine(j))
 		}
-		return nil
+		return err
 	}
 	request := map[string]any{"all": true}
 	if !r.All {
 		request = map[string]any{"days": r.Day}
 	}
-	asked := time.Now()
-	if err := c.send(ctx, http.MethodPost, "/v1/reindex", request, &answer); err != nil {
+	if err := c.send(ctx, http.MethodPost, reindexPath, request, nil); err != nil {
 		return err
 	}
-	said := map[actionlog.Day]bool{}
-	for failed := false; ; {
+	return r.wait(ctx, c, out)
+}
+
+const reindexPath = "/v1/reindex"
+
+func (c *client) dayJobs(ctx context.Context) ([]actionlog.DayJob, error) {
+	var answer struct {
+		Data []actionlog.DayJob `json:"data"`
+	}
+	err := c.get(ctx, reindexPath, nil, &answer)
+	return answer.Data, err
+}
+
+// wait waits for the days that were asked for, and says of each how it went.
+func (r *reindexCmd) wait(ctx context.Context, c *client, out *console) error {
+	start, said, failed := time.Now(), map[actionlog.Day]bool{}, false
+	for {
+		jobs, err := c.dayJobs(ctx)
+		if err != nil {
+			return err
+		}
 		waiting := false
-		for _, j := range answer.Data {
+		for _, j := range jobs {
 			if !r.All && !slices.Contains(r.Day, j.Day.String()) || said[j.Day] {
 				continue
 			}
@@ -68,7 +81,7 @@ func (r *reindexCmd) Run(ctx context.Context, s *settings, out *console) error {
 			failed = failed || j.Status == "failed"
 		}
 		if !waiting {
-			out.say("%d days, in %s", len(said), time.Since(asked).Round(time.Millisecond))
+			out.say("%d days, in %s", len(said), time.Since(start).Round(time.Millisecond))
 			if failed {
 				return errReported
 			}
@@ -78,9 +91,6 @@ func (r *reindexCmd) Run(ctx context.Context, s *settings, out *console) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(300 * time.Millisecond):
-		}
-		if err := c.get(ctx, "/v1/reindex", nil, &answer); err != nil {
-			return err
 		}
 	}
 }

@@ -69,14 +69,20 @@ func (r *running) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handler, err := search.New(ctx, search.Options{
+	api := search.Options{
 		Searcher: reader, Scanner: reader, Directory: reader, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
 		Restores: desk, Held: store.Held,
 		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Access: accessPort{tokens},
 		Scrubber: scrubber, Checks: append(checks(nats, store, about, x), archiveChecks(keeping, books)...), OpenAPI: actionlog.OpenAPI(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Log: r.log,
-	})
+	}
+	return r.answer(ctx, api, publisher, failed)
+}
+
+// answer opens the service to the public, and waits.
+func (r *running) answer(ctx context.Context, api search.Options, publisher actionlog.Publisher, failed chan error) error {
+	handler, err := search.New(ctx, api)
 	if err != nil {
 		return err
 	}
