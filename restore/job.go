@@ -113,7 +113,9 @@ func (r *Runner) begin(ctx context.Context, x *record) error {
 func (r *Runner) finish(ctx context.Context, j *job) error {
 	now := r.Desk.now()
 	ready := j.record.Restore
-	ready.ExpiresAt = now.Add(Keep)
+	if !j.Again {
+		ready.ExpiresAt = now.Add(Keep)
+	}
 	if err := r.Desk.cover(ctx, ready); err != nil {
 		return err
 	}
@@ -122,7 +124,11 @@ func (r *Runner) finish(ctx context.Context, j *job) error {
 			return errOver
 		}
 		x.Status, x.Progress, x.ExpiresAt, x.Problem = actionlog.RestoreReady, j.RestoreProgress, ready.ExpiresAt, ""
-		x.step(now, "completed", actionlog.Requester{}, "")
+		if x.Again {
+			x.Again = false
+		} else {
+			x.step(now, "completed", actionlog.Requester{}, "")
+		}
 		return nil
 	})
 	if errors.Is(err, errOver) {

@@ -27,6 +27,8 @@ type record struct {
 	Announced int `json:"announced"`
 	// Quota: it was granted within the institution's quota.
 	Quota bool `json:"quota,omitempty"`
+	// Again: it was ready before, and is done again; its time goes on.
+	Again bool `json:"again,omitempty"`
 	// Removed: nothing of it is in the store any more.
 	Removed bool `json:"removed,omitempty"`
 }

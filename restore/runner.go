@@ -245,6 +245,9 @@ func (r *Runner) allKept(x *record) bool {
 
 // estimate says how much a request will read, and grants it where the quota allows.
 func (r *Runner) estimate(ctx context.Context, x *record) error {
+	if err := r.Archive.Seal(ctx); err != nil { // an estimate looks at what is sealed
+		return err
+	}
 	size, err := r.Archive.Estimate(ctx, x.Institution, x.From, x.To)
 	if err != nil {
 		return err
@@ -295,51 +298,4 @@ func (r *Runner) recordsOf(ctx context.Context, institution string) (list []reco
 		list = append(list, x)
 	}
 	return list, err
-}
-
-// remove removes from the store what no other restore has brought back too.
-func (r *Runner) remove(ctx context.Context, x *record) error {
-	if err := r.Desk.uncover(ctx, x.Institution, x.ID); err != nil {
-		return err
-	}
-	days, err := r.Store.Days(ctx)
-	if err != nil {
-		return err
-	}
-	for _, d := range days {
-		if d.Day.Before(x.From) || x.To.Before(d.Day) {
-			continue
-		}
-		if err := r.removeDay(ctx, x.Institution, d.Day); err != nil {
-			return err
-		}
-	}
-	*x, err = r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
-		x.Removed = x.Status.Over()
-		return nil
-	})
-	return err
-}
-
-func (r *Runner) removeDay(ctx context.Context, institution string, day actionlog.Day) error {
-	r.removing.Lock()
-	defer r.removing.Unlock()
-	all, err := r.Desk.List(ctx, "")
-	if err != nil {
-		return err
-	}
-	others := false
-	for i := range all {
-		o := &all[i]
-		if o.Status == actionlog.RestoreRequested || o.Status.Over() || day.Before(o.From) || o.To.Before(day) {
-			continue
-		}
-		if others = true; o.Institution == institution {
-			return nil
-		}
-	}
-	if !others {
-		return r.Store.Drop(ctx, day)
-	}
-	return r.Store.Remove(ctx, institution, day)
 }
