@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,17 +31,24 @@ type service struct {
 // startService runs `serve` in this process on a fresh folder until the test ends.
 func startService(t testing.TB, args ...string) *service {
 	t.Helper()
-	dir := t.TempDir()
-	args = append(engineArgs(t), args...)
-	ctx, stop := context.WithCancel(context.Background())
+	s, stop := startServiceOn(t, t.TempDir(), append(engineArgs(t), args...))
+	t.Cleanup(stop)
+	return s
+}
+
+// startServiceOn runs `serve` in this process on a folder until stop is called, which may
+// be done twice.
+func startServiceOn(t testing.TB, dir string, args []string) (s *service, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int, 1)
 	var stderr strings.Builder
 	go func() {
 		args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, args...)
 		done <- run(ctx, args, strings.NewReader(""), io.Discard, &stderr)
 	}()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		select {
 		case code := <-done:
 			if code != 0 {
@@ -50,8 +58,7 @@ func startService(t testing.TB, args ...string) *service {
 			t.Error("serve did not stop")
 		}
 	})
-	s := connect(t, dir)
-	return s
+	return connect(t, dir), stop
 }
 
 // connect waits until the service on dir is ready, and is a publisher to it.
@@ -227,6 +234,12 @@ func eventually(t testing.TB, what string, holds func() bool) {
 // CI (ACTIONLOG_REAL_INPUT) it fails.
 func realLines(t testing.TB, name string, max int) [][]byte {
 	t.Helper()
+	return squeeze(t, rawLines(t, name, max), 85*24*time.Hour, time.Now().Add(-time.Minute))
+}
+
+// rawLines reads a file of ../shared/data as it is.
+func rawLines(t testing.TB, name string, max int) [][]byte {
+	t.Helper()
 	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", name))
 	if err != nil {
 		if os.Getenv("ACTIONLOG_REAL_INPUT") != "" {
@@ -248,7 +261,7 @@ func realLines(t testing.TB, name string, max int) [][]byte {
 	if err := scanner.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return squeeze(t, lines, 85*24*time.Hour, time.Now().Add(-time.Minute))
+	return lines
 }
 
 func squeeze(t testing.TB, lines [][]byte, most time.Duration, end time.Time) [][]byte {
