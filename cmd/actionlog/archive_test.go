@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -141,6 +142,40 @@ func TestArchive(t *testing.T) {
 	}
 	s.checkProof(t, lines[0])
 	s.readPlainly(t, len(lines))
+	s.readByDuckDB(t, len(lines))
+}
+
+// readByDuckDB reads the archive as docs/archive.md says, with DuckDB's package for Python
+// (of the interpreter ACTIONLOG_TEST_PYTHON, or python3).
+func (s *service) readByDuckDB(t *testing.T, actions int) {
+	t.Helper()
+	python := first(os.Getenv("ACTIONLOG_TEST_PYTHON"), "python3")
+	if err := exec.CommandContext(t.Context(), python, "-c", "import duckdb").Run(); err != nil && os.Getenv("ACTIONLOG_TOOLS") != "required" {
+		t.Logf("%s has no duckdb: reading with it is not tested (%v)", python, err)
+		return
+	}
+	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "archive.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, query, found := strings.Cut(string(docs), "```sql\n")
+	query, _, ended := strings.Cut(query, "```")
+	if !found || !ended {
+		t.Fatal("docs/archive.md has no query")
+	}
+	script := fmt.Sprintf(`import duckdb; print(sum(r[2] for r in duckdb.sql(%q).fetchall() if r[0] == "invented" and r[1]))`, query)
+	read := exec.CommandContext(t.Context(), python, "-c", script)
+	read.Dir = filepath.Join(s.dir, "run")
+	if err := os.MkdirAll(read.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(s.dir, filepath.Join(read.Dir, "data")); err != nil {
+		t.Fatal(err)
+	}
+	out, err := read.CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(actions) {
+		t.Errorf("DuckDB: %q instead of %d, %v", out, actions, err)
+	}
 }
 
 // readPlainly reads the archive as docs/archive.md says, with the tools that everybody has.
