@@ -55,6 +55,8 @@ func (r *Runner) fail(ctx context.Context, x *record, why error) error {
 // job restores what was asked for. It may be broken off anywhere and done again: what is
 // there already is a repeat.
 func (r *Runner) job(ctx context.Context, x *record) error {
+	r.isBusy(keyOf(x.Institution, x.ID))
+	defer r.isBusy("")
 	if err := r.begin(ctx, x); err != nil {
 		return err
 	}
@@ -69,6 +71,12 @@ func (r *Runner) job(ctx context.Context, x *record) error {
 		return err
 	}
 	return r.finish(ctx, j)
+}
+
+func (r *Runner) isBusy(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy = key
 }
 
 // begin notes that the job runs, from when on its days are not removed, and has the

@@ -80,6 +80,7 @@ type Runner struct {
 	removing sync.Mutex
 	mu       sync.Mutex
 	done     map[string]bool // restores that need nothing any more
+	busy     string          // whose job runs
 	woken    chan struct{}
 }
 
@@ -175,44 +176,57 @@ func (r *Runner) open(ctx context.Context) iter.Seq2[*record, error] {
 	}
 }
 
-// keepHouse does what takes little time.
+// keepHouse does what takes little time. What is over is noted for all of them before
+// anything is removed: a day that nobody needs any more goes as a whole.
 func (r *Runner) keepHouse(ctx context.Context) error {
 	var errs []error
-	for x, err := range r.open(ctx) {
-		if err == nil {
-			err = r.keep(ctx, x)
-		}
-		if err != nil {
+	for _, do := range []func(context.Context, *record) error{r.advance, r.tidy} {
+		for x, err := range r.open(ctx) {
+			if err == nil {
+				err = do(ctx, x)
+			}
+			if err != nil && x != nil {
+				err = fmt.Errorf("restore %s of %s: %w", x.ID, x.Institution, err)
+			}
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (r *Runner) keep(ctx context.Context, x *record) (err error) {
+// advance takes the steps that a restore takes by itself, but for its job.
+func (r *Runner) advance(ctx context.Context, x *record) error {
 	now := r.Desk.now()
 	switch {
 	case x.Status == actionlog.RestoreRequested && x.Estimate == nil:
-		err = r.estimate(ctx, x)
+		return r.estimate(ctx, x)
 	case x.Status == actionlog.RestoreReady && !now.Before(x.ExpiresAt):
-		*x, err = r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
+		_, err := r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
 			if x.Status == actionlog.RestoreReady && !now.Before(x.ExpiresAt) {
 				x.Status = actionlog.RestoreExpired
 				x.step(now, "expired", actionlog.Requester{}, "")
 			}
 			return nil
 		})
+		return err
 	case x.Status == actionlog.RestoreReady:
-		err = r.confirm(ctx, x)
+		return r.confirm(ctx, x)
 	}
-	if err == nil && x.Status.Over() && !x.Removed {
-		err = r.remove(ctx, x)
+	return nil
+}
+
+// tidy removes what is over, and announces what happened.
+func (r *Runner) tidy(ctx context.Context, x *record) error {
+	r.mu.Lock()
+	busy := r.busy == keyOf(x.Institution, x.ID) // its job has not noticed yet
+	r.mu.Unlock()
+	if x.Status.Over() && !x.Removed && !busy {
+		if err := r.remove(ctx, x); err != nil {
+			return err
+		}
 	}
-	if err == nil && x.Announced < len(x.Steps) {
-		err = r.announce(ctx, x)
-	}
-	if err != nil {
-		return fmt.Errorf("restore %s of %s: %w", x.ID, x.Institution, err)
+	if x.Announced < len(x.Steps) {
+		return r.announce(ctx, x)
 	}
 	return nil
 }

@@ -21,26 +21,33 @@ import (
 // sealWithin is how long a restore waits until what was archived is sealed.
 const sealWithin = time.Minute
 
+// restoring is what brings older actions back.
+type restoring struct {
+	desk   search.Restores // nil: there is no archive
+	reader restore.Reader  // of what is live and what is back
+	checks []search.Check
+}
+
 // startRestores opens the store of what is brought back, and starts what brings it back
-// where this process archives. reader finds what is live and what is back; without an
-// archive, what is live.
-func (r *running) startRestores(ctx context.Context, nats *bus.Bus, live engine, state actionlog.State, publisher actionlog.Publisher, keeping *archive.Archiver, failed chan<- error) (search.Restores, restore.Reader, error) {
+// where this process archives.
+func (r *running) startRestores(ctx context.Context, nats *bus.Bus, live engine, state actionlog.State, publisher actionlog.Publisher, keeping *archive.Archiver, failed chan<- error) (*restoring, error) {
 	if r.cmd.Archive == archiveOff || r.cmd.Role == "indexer" {
-		return nil, live, nil
+		return &restoring{reader: live}, nil
 	}
 	restored, err := r.openRestored(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("what is restored: %w", err)
+		return nil, fmt.Errorf("what is restored: %w", err)
 	}
 	desk := &restore.Desk{State: state, Log: r.log}
-	union := &restore.Union{Live: live, Restored: restored, Covered: desk.Covered}
+	all := &restoring{desk: desk, reader: &restore.Union{Live: live, Restored: restored, Covered: desk.Covered},
+		checks: []search.Check{{Name: "restored", Warning: true, Run: missingCheck(restored)}}}
 	if keeping == nil {
-		return desk, union, nil
+		return all, nil
 	}
 	name, _ := r.archivePaths()
 	storage, err := storageAt(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	runner := &restore.Runner{Desk: desk, Archive: restoreSource{keeping, &archive.Reader{Storage: storage}}, Store: restored, Publisher: publisher,
 		Active: keeping.Writing, Quota: r.cmd.RestoreQuota, Live: live, Dead: nats.DeadLetters(), Scratch: r.scratch,
@@ -49,7 +56,7 @@ func (r *running) startRestores(ctx context.Context, nats *bus.Bus, live engine,
 		}}
 	desk.Wake = runner.Wake
 	r.background("restores", failed, runner.Run)
-	return desk, union, nil
+	return all, nil
 }
 
 // openRestored opens the store of what is brought back: of the same kind as the live one,

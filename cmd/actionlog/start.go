@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,15 +66,15 @@ func (r *running) run(ctx context.Context) error {
 		return err
 	}
 	registerStream(registry, nats, store)
-	desk, reader, err := r.startRestores(ctx, nats, store, state, publisher, keeping, failed)
+	back, err := r.startRestores(ctx, nats, store, state, publisher, keeping, failed)
 	if err != nil {
 		return err
 	}
 	api := search.Options{
-		Searcher: reader, Scanner: reader, Directory: reader, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
-		Restores: desk, Held: store.Held,
+		Searcher: back.reader, Scanner: back.reader, Directory: back.reader, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
+		Restores: back.desk, Held: store.Held,
 		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Access: accessPort{tokens},
-		Scrubber: scrubber, Checks: append(checks(nats, store, about, x), archiveChecks(keeping, books)...), OpenAPI: actionlog.OpenAPI(),
+		Scrubber: scrubber, Checks: slices.Concat(checks(nats, store, about, x), archiveChecks(keeping, books), back.checks), OpenAPI: actionlog.OpenAPI(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Log: r.log,
 	}
@@ -247,12 +248,7 @@ func checks(b *bus.Bus, store engine, about string, x *indexer.Indexer) []search
 			}
 			return nil
 		}},
-		{Name: "store", About: about, Warning: true, Run: func(context.Context) error {
-			if missing := store.Missing(); len(missing) > 0 {
-				return errors.New(strings.Join(missing, "; "))
-			}
-			return nil
-		}},
+		{Name: "store", About: about, Warning: true, Run: missingCheck(store)},
 		{Name: "indexer", Warning: true, Run: func(ctx context.Context) error {
 			if x != nil && x.Trouble() != nil {
 				return x.Trouble()
@@ -263,6 +259,16 @@ func checks(b *bus.Bus, store engine, about string, x *indexer.Indexer) []search
 			}
 			return err
 		}},
+	}
+}
+
+// missingCheck is that a store can be asked for all its days.
+func missingCheck(store engine) func(context.Context) error {
+	return func(context.Context) error {
+		if missing := store.Missing(); len(missing) > 0 {
+			return errors.New(strings.Join(missing, "; "))
+		}
+		return nil
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"actionlog"
@@ -25,6 +26,8 @@ type day struct {
 	terms    *terms
 	lastUsed time.Time
 
+	idle *idleReaders
+
 	mu      sync.Mutex
 	written bool  // the file has been there
 	gone    bool  // dropped or set aside: no connection is made any more
@@ -33,6 +36,13 @@ type day struct {
 	// successor has taken this file's place: it was rebuilt. It is gone then.
 	successor *day
 }
+
+// maxIdle is how many unused connections for reading a store keeps: each has three files
+// open, and a store may have years of days.
+const maxIdle = 512
+
+// idleReaders counts the unused connections of all days.
+type idleReaders struct{ atomic.Int64 }
 
 type reader struct {
 	conn     *sqlite.Conn
@@ -150,6 +160,7 @@ func (d *day) reader() (*sqlite.Conn, error) {
 	if n := len(d.readers); n > 0 {
 		r := d.readers[n-1]
 		d.readers = d.readers[:n-1]
+		d.idle.Add(-1)
 		return r.conn, nil
 	}
 	if _, err := os.Stat(d.path); os.IsNotExist(err) {
@@ -168,10 +179,11 @@ func (d *day) reader() (*sqlite.Conn, error) {
 func (d *day) release(c *sqlite.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.gone || len(d.readers) >= maxIdleReaders {
+	if d.gone || len(d.readers) >= maxIdleReaders || d.idle.Load() >= maxIdle {
 		_ = c.Close()
 		return
 	}
+	d.idle.Add(1)
 	d.readers = append(d.readers, &reader{c, time.Now()})
 }
 
@@ -183,6 +195,7 @@ func (d *day) close() error {
 	for _, r := range d.readers {
 		errs = append(errs, r.conn.Close())
 	}
+	d.idle.Add(-int64(len(d.readers)))
 	d.readers = nil
 	d.mu.Unlock()
 	d.write.Lock()
@@ -226,6 +239,7 @@ func (d *day) closeIdle(limit time.Time) {
 	for len(d.readers) > 1 && d.readers[0].lastUsed.Before(limit) {
 		_ = d.readers[0].conn.Close()
 		d.readers = d.readers[1:]
+		d.idle.Add(-1)
 	}
 	d.mu.Unlock()
 	if d.write.TryLock() {

@@ -42,6 +42,7 @@ type Store struct {
 	lock  *os.File
 
 	tokens sync.Pool // of *tokens
+	idle   idleReaders
 
 	mu      sync.Mutex
 	days    map[actionlog.Day]*day
@@ -153,7 +154,7 @@ func (s *Store) load(ctx context.Context) error {
 
 // loadDay notes a day's file. Of two the newer one counts: the other one was to go.
 func (s *Store) loadDay(date actionlog.Day, number int) error {
-	d := &day{date: date, path: s.dayPath(date, number), number: number, written: true}
+	d := &day{date: date, path: s.dayPath(date, number), number: number, idle: &s.idle, written: true}
 	if there := s.days[date]; there != nil {
 		old := there
 		if there.number > number {
@@ -251,7 +252,7 @@ func (s *Store) day(date actionlog.Day, create bool) *day {
 	defer s.mu.Unlock()
 	d := s.days[date]
 	if d == nil && create {
-		d = &day{date: date, path: s.dayPath(date, 0)}
+		d = &day{date: date, path: s.dayPath(date, 0), idle: &s.idle}
 		s.days[date] = d
 	}
 	return d

@@ -72,7 +72,7 @@ func (s *Store) renew(ctx context.Context, date actionlog.Day, fill func(w actio
 	if old := s.day(date, false); old != nil {
 		number = old.number + 1
 	}
-	r := &renewal{store: s, date: date, keep: keep, to: &day{date: date, number: number, path: s.dayPath(date, number) + buildingMark}}
+	r := &renewal{store: s, date: date, keep: keep, to: &day{date: date, number: number, path: s.dayPath(date, number) + buildingMark, idle: &s.idle}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.to.close(), removeFiles(r.to.path))
@@ -262,7 +262,7 @@ func (r *renewal) exchange(ctx context.Context) error {
 	if err := r.to.close(); err != nil { // which leaves one whole file
 		return err
 	}
-	fresh := &day{date: r.date, number: r.to.number, path: s.dayPath(r.date, r.to.number), written: true}
+	fresh := &day{date: r.date, number: r.to.number, path: s.dayPath(r.date, r.to.number), idle: &s.idle, written: true}
 	if err := os.Rename(r.to.path, fresh.path); err != nil {
 		return err
 	}
@@ -294,6 +294,7 @@ func (d *day) replacedBy(fresh *day) {
 	for _, r := range d.readers {
 		_ = r.conn.Close()
 	}
+	d.idle.Add(-int64(len(d.readers)))
 	d.readers = nil
 }
 

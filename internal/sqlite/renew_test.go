@@ -94,7 +94,7 @@ func damageDay(t *testing.T, s *Store, found string) {
 		}
 	}
 	s.mu.Lock()
-	s.days[d.date] = &day{date: d.date, path: d.path, written: true}
+	s.days[d.date] = &day{date: d.date, path: d.path, idle: &s.idle, written: true}
 	s.mu.Unlock()
 }
 
