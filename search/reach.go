@@ -83,7 +83,7 @@ func uncovered(of days, there []days) (rest []days) {
 // parameters, with no other values.
 func within(values url.Values, filter map[string][]string) bool {
 	for name, allowed := range filter {
-		if name == "user_role" {
+		if name == "user_role" || name == "near" {
 			continue
 		}
 		asked := values[name]
@@ -97,5 +97,19 @@ func within(values url.Values, filter map[string][]string) bool {
 			}
 		}
 	}
-	return filter["user"] == nil || cmp.Or(values.Get("user_role"), "any") == cmp.Or(url.Values(filter).Get("user_role"), "any")
+	if filter["user"] != nil && cmp.Or(values.Get("user_role"), "any") != cmp.Or(url.Values(filter).Get("user_role"), "any") {
+		return false
+	}
+	return values.Get("near") == nearExclude || url.Values(filter).Get("near") == nearInclude || !slices.ContainsFunc(namesIn(filter), mayBeNear)
+}
+
+// namesIn are the values of the filters that look for names.
+func namesIn(filter map[string][]string) []string {
+	return slices.Concat(filter["user"], filter["course"], filter["class"])
+}
+
+// mayBeNear tells whether a value is a name, for which near ones are searched unless a
+// search says that they are not.
+func mayBeNear(value string) bool {
+	return !strings.Contains(value, "@") && !strings.HasPrefix(value, "id:")
 }
