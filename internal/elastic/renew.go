@@ -3,11 +3,9 @@ package elastic
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"actionlog"
@@ -66,30 +64,43 @@ func damage(i indexInfo) string {
 	return ""
 }
 
-// deletePart is how many actions one request deletes, so that it ends in time.
-const deletePart = "20000"
+// deletePart is how many actions one request deletes.
+const deletePart = 1000
 
-// deleteOf deletes an institution's actions from an index.
+// deleteOf deletes an institution's actions from an index, part by part until there are
+// none. (The engines' own delete by query is a module that not every server has.)
 func (s *Store) deleteOf(ctx context.Context, index, institution string) error {
-	q := url.Values{"refresh": {"true"}, "conflicts": {"proceed"}, "max_docs": {deletePart}}
+	q := lenient()
 	if s.routing {
 		q.Set("routing", institution)
 	}
+	body := obj{"query": obj{"bool": obj{"filter": list{obj{"term": obj{"institution": institution}}}}}, "size": deletePart, "sort": list{"_doc"}, "_source": false}
 	for {
-		var answer struct {
-			Deleted   int64
-			Conflicts int64 `json:"version_conflicts"`
-			TimedOut  bool  `json:"timed_out"`
-			Failures  []json.RawMessage
-		}
-		err := s.client.call(ctx, http.MethodPost, "/"+index+"/_delete_by_query", q, obj{"query": obj{"term": obj{"institution": institution}}}, &answer)
-		switch {
-		case err != nil:
+		a, err := s.client.search(ctx, index, q, body)
+		if err != nil || len(a.Hits.Hits) == 0 {
 			return err
-		case answer.TimedOut || len(answer.Failures) > 0:
-			return fmt.Errorf("not all was deleted (%d failures): %w", len(answer.Failures), actionlog.ErrUnavailable)
-		case answer.Deleted == 0 && answer.Conflicts == 0:
-			return nil
+		}
+		e := newEncoder()
+		for _, h := range a.Hits.Hits {
+			op := bulkOp{index: index, id: h.ID}
+			if s.routing {
+				op.routing = institution
+			}
+			if err := e.line(obj{"delete": op.meta()}); err != nil {
+				return err
+			}
+		}
+		results, err := s.sendBulk(ctx, e.buffer.Bytes(), len(a.Hits.Hits))
+		if err != nil {
+			return err
+		}
+		for i := range results {
+			if status := results[i].Status; status != http.StatusOK && status != http.StatusNotFound {
+				return fmt.Errorf("not all is deleted: %w", judge(&results[i]).Err)
+			}
+		}
+		if err := s.refresher.refresh(ctx, []string{index}); err != nil {
+			return err
 		}
 	}
 }
