@@ -193,8 +193,10 @@ type Directory interface {
 	Vocabulary(ctx context.Context, institution string, kind DirectoryKind, keys []string, limit int) (words []DirectoryWord, more bool, err error)
 	// Mentions counts, for each of the entries' keys, the kept actions that name
 	// the entry: for a person as actor, as target or as on whose behalf; an
-	// action counts once. A key that is not there has none.
-	Mentions(ctx context.Context, institution string, kind DirectoryKind, keys []string) ([]Mentions, error)
+	// action counts once. A key that is not there has none. Where days that may name
+	// them cannot be asked, the answer is ErrUnavailable unless missingDays permits one
+	// without them.
+	Mentions(ctx context.Context, institution string, kind DirectoryKind, keys []string, missingDays bool) ([]Mentions, error)
 }
 
 // Mentions are the actions that name an entry.

@@ -212,9 +212,9 @@ func (u *Union) Vocabulary(ctx context.Context, institution string, kind actionl
 }
 
 // Mentions implements actionlog.Directory.
-func (u *Union) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) (sum []actionlog.Mentions, err error) {
+func (u *Union) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, missingDays bool) (sum []actionlog.Mentions, err error) {
 	err = u.both(ctx, institution, func(d actionlog.Directory) error {
-		found, err := d.Mentions(ctx, institution, kind, keys)
+		found, err := d.Mentions(ctx, institution, kind, keys, missingDays)
 		if sum == nil || err != nil {
 			sum = found
 			return err

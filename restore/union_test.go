@@ -118,8 +118,8 @@ func (s *scattered) Vocabulary(ctx context.Context, institution string, kind act
 	return s.everything.Vocabulary(ctx, institution, kind, keys, limit)
 }
 
-func (s *scattered) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]actionlog.Mentions, error) {
-	return s.everything.Mentions(ctx, institution, kind, keys)
+func (s *scattered) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, missingDays bool) ([]actionlog.Mentions, error) {
+	return s.everything.Mentions(ctx, institution, kind, keys, missingDays)
 }
 
 // Random programs, where live days and days that are back take turns.

@@ -79,6 +79,7 @@ type reading struct {
 	staff       actionlog.StaffView
 	display     string // name of the platform's staff
 	now         time.Time
+	missingDays bool   // an answer may do without days that cannot be asked
 	later       bool   // a later page of a list: nobody is offered any more
 	near        string // nearAuto, nearInclude, nearExclude
 	decided     []bool // for which values near names are searched, as an earlier page decided
@@ -114,6 +115,7 @@ func (r *reading) read(ctx context.Context, values url.Values, own ...string) (f
 		return f, err
 	}
 	f.query.MissingDays = missing == "allow"
+	r.missingDays = f.query.MissingDays
 	for _, name := range names {
 		spec, ok := filters[name]
 		if !ok {

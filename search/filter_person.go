@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -196,7 +197,8 @@ func (r *reading) widen(v sought) bool {
 }
 
 // count says how many actions those have that were matched, where there are
-// several.
+// several. They are over all days: where one of these cannot be asked, and the search may
+// not do without, nothing is said.
 func (r *reading) count(ctx context.Context) error {
 	if len(r.matched) < 2 {
 		return nil
@@ -213,7 +215,10 @@ func (r *reading) count(ctx context.Context) error {
 		if len(keys) == 0 {
 			continue
 		}
-		mentions, err := r.directory.Mentions(ctx, r.institution, kind, keys)
+		mentions, err := r.directory.Mentions(ctx, r.institution, kind, keys, r.missingDays)
+		if errors.Is(err, actionlog.ErrUnavailable) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -16,12 +16,12 @@ import (
 func (s *server) lookup(kind actionlog.DirectoryKind) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		start := s.Now()
-		text, n, err := lookupParameters(c.Request.URL)
+		text, n, missing, err := lookupParameters(c.Request.URL)
 		if err != nil {
 			s.fail(c, err)
 			return
 		}
-		data, more, err := s.lookUp(c, kind, text, n)
+		data, more, err := s.lookUp(c, kind, text, n, missing)
 		if err != nil {
 			s.fail(c, err)
 			return
@@ -41,24 +41,28 @@ func (s *server) lookup(kind actionlog.DirectoryKind) gin.HandlerFunc {
 	}
 }
 
-func lookupParameters(u *url.URL) (text string, n int, err error) {
+func lookupParameters(u *url.URL) (text string, n int, missing bool, err error) {
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return "", 0, actionlog.Invalidf("query", "is malformed: %v", err)
+		return "", 0, false, actionlog.Invalidf("query", "is malformed: %v", err)
+	}
+	how, err := choice(values, "missing_days", "refuse", "refuse", "allow")
+	if err != nil {
+		return "", 0, false, err
 	}
 	for name := range values {
-		if name != "q" && name != "limit" {
-			return "", 0, actionlog.Invalidf(name, "is not a parameter of this call")
+		if name != "q" && name != "limit" && name != "missing_days" {
+			return "", 0, false, actionlog.Invalidf(name, "is not a parameter of this call")
 		}
 	}
 	if text, err = single(values, "q"); err != nil {
-		return "", 0, err
+		return "", 0, false, err
 	}
 	if text == "" {
-		return "", 0, actionlog.Invalidf("q", "is missing")
+		return "", 0, false, actionlog.Invalidf("q", "is missing")
 	}
 	n, err = limit(values, 10, 100)
-	return text, n, err
+	return text, n, how == "allow", err
 }
 
 // found is an entry of the directory as the API shows it.
@@ -77,7 +81,7 @@ type found struct {
 // lookUp finds whom or what a text means: by e-mail address or ID, and by name,
 // those first of whom every word is the same, then near ones, then those with a
 // name in common.
-func (s *server) lookUp(c *gin.Context, kind actionlog.DirectoryKind, text string, n int) (data []found, more bool, err error) {
+func (s *server) lookUp(c *gin.Context, kind actionlog.DirectoryKind, text string, n int, missing bool) (data []found, more bool, err error) {
 	all, err := lookups(text, kind)
 	if err != nil {
 		return nil, false, named("q", err)
@@ -103,7 +107,7 @@ func (s *server) lookUp(c *gin.Context, kind actionlog.DirectoryKind, text strin
 			data, keys = append(data, r.foundAs(kind, text, l, m)), append(keys, m.Entry.Key)
 		}
 	}
-	mentions, err := s.Directory.Mentions(ctx, r.institution, kind, keys)
+	mentions, err := s.Directory.Mentions(ctx, r.institution, kind, keys, missing)
 	if err != nil {
 		return nil, false, err
 	}

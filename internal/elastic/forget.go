@@ -115,7 +115,7 @@ func (d *directory) forgetThose(ctx context.Context, entries []seen) error {
 		keys[i] = e.RawKey
 	}
 	// A day that cannot be asked may name them: without it there is no answer.
-	mentions, err := d.store.mentions(ctx, entries[0].Institution, entries[0].Kind, keys, false)
+	mentions, err := d.store.Mentions(ctx, entries[0].Institution, entries[0].Kind, keys, false)
 	if err != nil {
 		return err
 	}

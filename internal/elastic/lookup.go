@@ -224,13 +224,7 @@ func (d *directory) uses(ctx context.Context, scope list, words []string) (map[s
 const maxAsked = 100
 
 // Mentions implements actionlog.Directory.
-func (s *Store) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]actionlog.Mentions, error) {
-	return s.mentions(ctx, institution, kind, keys, true)
-}
-
-// mentions counts; unless missingDays, an answer without days that cannot be asked is
-// an error.
-func (s *Store) mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, missingDays bool) ([]actionlog.Mentions, error) {
+func (s *Store) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, missingDays bool) ([]actionlog.Mentions, error) {
 	mentions := make([]actionlog.Mentions, len(keys))
 	for start := 0; start < len(keys); start += maxAsked {
 		part := keys[start:min(start+maxAsked, len(keys))]

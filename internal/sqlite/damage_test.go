@@ -105,6 +105,12 @@ func checkDamage(t *testing.T, s *Store, dir string) {
 			t.Fatalf("a scan that covers the day yields %v", err)
 		}
 	}
+	for _, without := range []bool{false, true} {
+		mentions, err := s.Mentions(t.Context(), "uni", actionlog.DirectoryPeople, []string{"id:u1"}, without)
+		if without && (err != nil || mentions[0].Actions != 72) || !without && !errors.Is(err, actionlog.ErrUnavailable) {
+			t.Errorf("mentions of somebody whom the day names, without it %v: %v, %v", without, mentions, err)
+		}
+	}
 	next := actionlog.Query{Institution: "uni", From: day.End()}
 	if n, _, err := s.Count(t.Context(), next, 0); err != nil || n != 500 {
 		t.Errorf("the other day: %d, %v", n, err)

@@ -13,7 +13,7 @@ import (
 
 // Mentions implements actionlog.Directory. The directory knows on which days an
 // entry is named; only these are asked.
-func (s *Store) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]actionlog.Mentions, error) {
+func (s *Store) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, missingDays bool) ([]actionlog.Mentions, error) {
 	mentions := make([]actionlog.Mentions, len(keys))
 	onDay, err := s.daysOf(ctx, institution, kind, keys)
 	if err != nil {
@@ -21,7 +21,7 @@ func (s *Store) Mentions(ctx context.Context, institution string, kind actionlog
 	}
 	var days []*day
 	for d := range onDay {
-		found, _, err := s.within(&actionlog.Query{Institution: institution, From: d.Start(), To: d.End()})
+		found, _, err := s.within(&actionlog.Query{Institution: institution, From: d.Start(), To: d.End(), MissingDays: missingDays})
 		if err != nil {
 			return nil, err
 		}

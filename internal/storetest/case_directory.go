@@ -51,7 +51,7 @@ func (c *check) entry(kind actionlog.DirectoryKind, want actionlog.DirectoryEntr
 		c.Errorf("Lookup of %q: %d entries, %v", want.Key, len(got), err)
 		return
 	}
-	mentions, err := c.store.Mentions(context.Background(), home, kind, []string{want.Key})
+	mentions, err := c.store.Mentions(context.Background(), home, kind, []string{want.Key}, false)
 	if err != nil || len(mentions) != 1 || !mentions[0].Last.Equal(want.LastSeen) || got[0].LastSeen.After(want.LastSeen) {
 		c.Errorf("Mentions of %q: %v, %v; its LastSeen is %s; want %s", want.Key, mentions, err, got[0].LastSeen, want.LastSeen)
 	}
@@ -278,7 +278,7 @@ func testMentions(c *check) {
 		{actionlog.DirectoryClasses, []string{"id:K1"}, []actionlog.Mentions{named(1, noon.AddDate(0, 0, -3))}},
 		{actionlog.DirectoryPeople, nil, []actionlog.Mentions{}},
 	} {
-		got, err := c.store.Mentions(context.Background(), home, test.kind, test.keys)
+		got, err := c.store.Mentions(context.Background(), home, test.kind, test.keys, false)
 		if err != nil || !slices.Equal(got, test.want) {
 			c.Errorf("Mentions of %s %q: %v, %v; want %v", test.kind, test.keys, got, err, test.want)
 		}

@@ -26,7 +26,7 @@ func testNothingKept(c *check) {
 	}
 	ask("an empty store")
 	c.lookup(actionlog.DirectoryPeople, actionlog.DirectoryMatch{Words: []string{"ann"}})
-	if m, err := c.store.Mentions(ctx, home, actionlog.DirectoryPeople, []string{"id:U1"}); err != nil || len(m) != 1 || m[0] != (actionlog.Mentions{}) {
+	if m, err := c.store.Mentions(ctx, home, actionlog.DirectoryPeople, []string{"id:U1"}, false); err != nil || len(m) != 1 || m[0] != (actionlog.Mentions{}) {
 		c.Errorf("Mentions in an empty store: %v, %v", m, err)
 	}
 	if words, more, err := c.store.Vocabulary(ctx, home, actionlog.DirectoryPeople, []string{"ann"}, 5); err != nil || more || len(words) > 0 {

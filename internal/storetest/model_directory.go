@@ -219,7 +219,7 @@ func (m *Model) Vocabulary(ctx context.Context, institution string, kind actionl
 }
 
 // Mentions implements actionlog.Directory.
-func (m *Model) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string) ([]actionlog.Mentions, error) {
+func (m *Model) Mentions(ctx context.Context, institution string, kind actionlog.DirectoryKind, keys []string, missingDays bool) ([]actionlog.Mentions, error) {
 	if err := m.fault(ctx, "Mentions"); err != nil {
 		return nil, err
 	}
@@ -232,7 +232,7 @@ func (m *Model) Mentions(ctx context.Context, institution string, kind actionlog
 		case actionlog.DirectoryClasses:
 			c = actionlog.Clause{Field: actionlog.FieldClass, Values: []actionlog.Value{{Titled: actionlog.TitledMatch{Key: key}}}}
 		}
-		found, _, err := m.matches(&actionlog.Query{Institution: institution, Clauses: []actionlog.Clause{c}, Staff: actionlog.StaffShown, MissingDays: true}, actionlog.NewestFirst)
+		found, _, err := m.matches(&actionlog.Query{Institution: institution, Clauses: []actionlog.Clause{c}, Staff: actionlog.StaffShown, MissingDays: missingDays}, actionlog.NewestFirst)
 		if err != nil {
 			return nil, err
 		}

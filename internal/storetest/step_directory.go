@@ -60,11 +60,11 @@ func (s lookupStep) compareMentions(model *Model, store actionlog.Store, want, g
 	if got.LastSeen.After(want.LastSeen) {
 		return fmt.Errorf("entry %q: last seen %s, which is later than %s", got.Key, stamp(got.LastSeen), stamp(want.LastSeen))
 	}
-	mentions, err := model.Mentions(context.Background(), s.institution, s.kind, []string{got.Key})
+	mentions, err := model.Mentions(context.Background(), s.institution, s.kind, []string{got.Key}, false)
 	if err != nil {
 		return err
 	}
-	found, err := store.Mentions(context.Background(), s.institution, s.kind, []string{got.Key})
+	found, err := store.Mentions(context.Background(), s.institution, s.kind, []string{got.Key}, false)
 	if err != nil || !slices.Equal(mentions, found) {
 		return fmt.Errorf("mentions of %q: %v, %w; want %v", got.Key, found, err, mentions)
 	}
