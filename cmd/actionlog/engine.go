@@ -49,9 +49,15 @@ type engine interface {
 // openEngine opens the store; about says what it is.
 func (r *running) openEngine(ctx context.Context) (store engine, about string, err error) {
 	if len(r.cmd.Engine) > 0 {
-		e, err := elastic.Open(ctx, r.cmd.options(), r.log)
+		o := r.cmd.options()
+		o.ReadOnly = r.cmd.Role == "search"
+		e, err := elastic.Open(ctx, o, r.log)
 		if err != nil {
 			return nil, "", err
+		}
+		if o.ReadOnly {
+			r.onStop(func(context.Context) error { return e.Close() })
+			return e, e.Version() + "; this process only reads it", nil
 		}
 		store, about = e, e.Version()+"; days go by "+e.Retention()
 	} else if store, err = sqlite.Open(ctx, filepath.Join(r.dir, "store"), sqlite.Options{Log: r.log}); err != nil {

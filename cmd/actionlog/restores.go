@@ -64,7 +64,7 @@ func (r *running) startRestores(ctx context.Context, nats *bus.Bus, live engine,
 func (r *running) openRestored(ctx context.Context) (store engine, err error) {
 	if len(r.cmd.Engine) > 0 {
 		o := r.cmd.options()
-		o.Prefix, o.Past = o.Prefix+"restored-", true
+		o.Prefix, o.Past, o.ReadOnly = o.Prefix+"restored-", true, r.cmd.Role == "search"
 		store, err = elastic.Open(ctx, o, r.log)
 	} else {
 		store, err = sqlite.Open(ctx, filepath.Join(r.dir, "restored"), sqlite.Options{Log: r.log})

@@ -47,7 +47,9 @@ type Options struct {
 	// Past: it keeps days of the past only, which somebody else removes. No day is made
 	// ahead, and none is ever given to a policy.
 	Past bool
-	Now  func() time.Time // time.Now
+	// ReadOnly: it only looks. What is not there is made by who writes.
+	ReadOnly bool
+	Now      func() time.Time // time.Now
 
 	transport http.RoundTripper // of tests
 }

@@ -57,7 +57,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: c, log: log, now: o.Now, prefix: o.Prefix, routing: o.Routing, past: o.Past, bulk: o.Bulk,
+	s := &Store{client: c, log: log, now: o.Now, prefix: o.Prefix, routing: o.Routing, past: o.Past || o.ReadOnly, bulk: o.Bulk,
 		settings: mappings.Settings{Shards: o.Shards, Replicas: o.Replicas}, known: map[actionlog.Day]bool{}}
 	if s.now == nil {
 		s.now = time.Now
@@ -71,10 +71,12 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*Store, error) {
 	}
 	s.cutters.New = func() any { return newCutter() }
 	s.directory = newDirectory(s)
-	if err := s.prepare(ctx); err != nil {
-		return nil, err
+	if !o.ReadOnly {
+		if err := s.prepare(ctx); err != nil {
+			return nil, err
+		}
 	}
-	if s.retention.by = RetentionSweep; !o.Past {
+	if s.retention.by = RetentionSweep; !o.Past && !o.ReadOnly {
 		if err := s.chooseRetention(ctx, o.Retention); err != nil {
 			return nil, err
 		}
