@@ -92,6 +92,9 @@ type Restored struct {
 	Filter    map[string][]string `json:"filter,omitempty"` // what was restored; none: everything
 	Through   time.Time           `json:"through"`
 	ExpiresAt time.Time           `json:"expires_at"`
+	// Token is another one each time that the days come back: what was there between may
+	// have been less.
+	Token string `json:"-"`
 }
 
 // Covers tells whether the day is among those that are back.

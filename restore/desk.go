@@ -160,7 +160,7 @@ func (d *Desk) Renew(ctx context.Context, institution, id string, by actionlog.R
 	r, err := d.decide(ctx, institution, id, by, "renewed", reason, map[actionlog.RestoreStatus]actionlog.RestoreStatus{
 		actionlog.RestoreReady: actionlog.RestoreReady})
 	if err == nil {
-		err = d.cover(ctx, r)
+		err = d.prolong(ctx, r)
 	}
 	return r, err
 }
@@ -204,7 +204,10 @@ func (d *Desk) decide(ctx context.Context, institution, id string, by actionlog.
 			x.Progress, x.Base = actionlog.RestoreProgress{}, actionlog.RestoreProgress{}
 		}
 		x.step(now, step, by, reason)
-		return nil
+		if next.Over() {
+			return nil // there is always room for an end
+		}
+		return x.room()
 	})
 	if err == nil {
 		d.wake()

@@ -42,7 +42,7 @@ func (r *Runner) fail(ctx context.Context, x *record, why error) error {
 	var invalid *actionlog.InvalidError
 	final := errors.Is(why, ErrDamaged) || errors.As(why, &invalid)
 	_, err := r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
-		x.Problem = why.Error()
+		x.Problem = brief(why.Error(), maxReason)
 		if final && x.Status == actionlog.RestoreRunning {
 			x.Status = actionlog.RestoreFailed
 			x.step(r.Desk.now(), "failed", actionlog.Requester{}, "")
@@ -97,9 +97,14 @@ func (r *Runner) begin(ctx context.Context, x *record) error {
 	}
 	r.removing.Lock()
 	defer r.removing.Unlock()
+	if x.Status == actionlog.RestoreGranted {
+		if err := r.Desk.uncover(ctx, x.Institution, x.ID); err != nil {
+			return err
+		}
+	}
 	*x, err = r.Desk.update(ctx, keyOf(x.Institution, x.ID), func(x *record) error {
 		switch x.Status {
-		case actionlog.RestoreGranted:
+		case actionlog.RestoreGranted: // nothing of it is back until all of it is
 			x.Kept = nil
 			for _, d := range held {
 				if !d.Before(x.From) && !x.To.Before(d) {
@@ -124,15 +129,25 @@ func (r *Runner) finish(ctx context.Context, j *job) error {
 	if !j.Again {
 		ready.ExpiresAt = now.Add(Keep)
 	}
+	n, _, err := r.Store.Count(ctx, rangeOf(&ready), 0)
+	if err != nil {
+		return err
+	}
+	// Nobody has it done again meanwhile: see doAgain.
+	r.removing.Lock()
+	defer r.removing.Unlock()
+	if now, _, err := r.Desk.get(ctx, keyOf(ready.Institution, ready.ID)); err != nil || now.Status != actionlog.RestoreRunning {
+		return errors.Join(err, errOver)
+	}
 	if err := r.Desk.cover(ctx, ready); err != nil {
 		return err
 	}
-	_, err := r.Desk.update(ctx, keyOf(ready.Institution, ready.ID), func(x *record) error {
+	_, err = r.Desk.update(ctx, keyOf(ready.Institution, ready.ID), func(x *record) error {
 		if x.Status != actionlog.RestoreRunning {
 			return errOver
 		}
 		x.Status, x.Progress, x.ExpiresAt, x.Problem = actionlog.RestoreReady, j.RestoreProgress, ready.ExpiresAt, ""
-		if x.Again {
+		if x.Stored = n; x.Again {
 			x.Again = false
 		} else {
 			x.step(now, "completed", actionlog.Requester{}, "")
@@ -144,6 +159,11 @@ func (r *Runner) finish(ctx context.Context, j *job) error {
 	}
 	r.Wake()
 	return err
+}
+
+// rangeOf asks for everything that a restore's days have.
+func rangeOf(r *actionlog.Restore) actionlog.Query {
+	return actionlog.Query{Institution: r.Institution, From: r.From.Start(), To: r.To.End()}
 }
 
 // job is a restore at work.

@@ -2,10 +2,12 @@ package restore
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"actionlog"
@@ -27,6 +29,8 @@ type record struct {
 	Announced int `json:"announced"`
 	// Quota: it was granted within the institution's quota.
 	Quota bool `json:"quota,omitempty"`
+	// Stored is how many actions the days had when it was ready; they never become fewer.
+	Stored int64 `json:"stored,omitempty"`
 	// Again: it was ready before, and is done again; its time goes on.
 	Again bool `json:"again,omitempty"`
 	// Removed: nothing of it is in the store any more.
@@ -64,6 +68,27 @@ func (d *Desk) put(ctx context.Context, x *record, revision uint64) error {
 	return err
 }
 
+// maxRecord is how long a restore may become, in bytes, before it takes no more steps of
+// people; what is left is for its end.
+const maxRecord = 40 << 10
+
+// room tells whether a restore may take one more step of people.
+func (x *record) room() error {
+	text, err := json.Marshal(x)
+	if err == nil && len(text) > maxRecord {
+		err = fmt.Errorf("the restore has taken too many steps (%d): ask for another: %w", len(x.Steps), actionlog.ErrConflict)
+	}
+	return err
+}
+
+// brief keeps a text from filling the state.
+func brief(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
 // update changes a restore, again where somebody else did meanwhile.
 func (d *Desk) update(ctx context.Context, key string, change func(x *record) error) (record, error) {
 	for {
@@ -83,14 +108,25 @@ func (d *Desk) update(ctx context.Context, key string, change func(x *record) er
 	}
 }
 
-// Covered lists what is back of an institution now.
-func (d *Desk) Covered(ctx context.Context, institution string) ([]actionlog.Restored, error) {
-	all, _, err := d.covered(ctx, institution)
-	now := d.now()
-	return slices.DeleteFunc(all, func(r actionlog.Restored) bool { return !now.Before(r.ExpiresAt) }), err
+// cover is a range of days that is back, as it stands in the state.
+type cover struct {
+	actionlog.Restored
+	Token string `json:"token"`
 }
 
-func (d *Desk) covered(ctx context.Context, institution string) (all []actionlog.Restored, revision uint64, err error) {
+// Covered lists what is back of an institution now.
+func (d *Desk) Covered(ctx context.Context, institution string) (list []actionlog.Restored, err error) {
+	all, _, err := d.covered(ctx, institution)
+	now := d.now()
+	for _, c := range all {
+		if c.Restored.Token = c.Token; now.Before(c.ExpiresAt) {
+			list = append(list, c.Restored)
+		}
+	}
+	return list, err
+}
+
+func (d *Desk) covered(ctx context.Context, institution string) (all []cover, revision uint64, err error) {
 	text, revision, err := d.State.Get(ctx, coverBucket, institution)
 	if errors.Is(err, actionlog.ErrNotFound) {
 		return nil, 0, nil
@@ -104,7 +140,8 @@ func (d *Desk) covered(ctx context.Context, institution string) (all []actionlog
 // cover says that a restore is back: a range for each stretch of days between those that
 // were still searchable.
 func (d *Desk) cover(ctx context.Context, r actionlog.Restore) error {
-	return d.changeCover(ctx, r.Institution, func(all []actionlog.Restored) []actionlog.Restored {
+	token := rand.Text()
+	return d.changeCover(ctx, r.Institution, func(all []cover) []cover {
 		all = without(all, r.ID)
 		from := r.From
 		for day := r.From; ; day = day.Add(1) {
@@ -113,7 +150,7 @@ func (d *Desk) cover(ctx context.Context, r actionlog.Restore) error {
 				continue
 			}
 			if last := day.Add(-1); !last.Before(from) {
-				all = append(all, actionlog.Restored{ID: r.ID, From: from, To: last, Filter: r.Filter, Through: r.Through, ExpiresAt: r.ExpiresAt})
+				all = append(all, cover{actionlog.Restored{ID: r.ID, From: from, To: last, Filter: r.Filter, Through: r.Through, ExpiresAt: r.ExpiresAt}, token})
 			}
 			if from = day.Add(1); end {
 				return all
@@ -122,18 +159,34 @@ func (d *Desk) cover(ctx context.Context, r actionlog.Restore) error {
 	})
 }
 
+// prolong lets what is back of a restore, if anything is, be found until then.
+func (d *Desk) prolong(ctx context.Context, r actionlog.Restore) error {
+	return d.changeCover(ctx, r.Institution, func(all []cover) []cover {
+		for i := range all {
+			if all[i].ID == r.ID {
+				all[i].ExpiresAt = r.ExpiresAt
+			}
+		}
+		return all
+	})
+}
+
 // uncover says that a restore is not back any more.
 func (d *Desk) uncover(ctx context.Context, institution, id string) error {
-	return d.changeCover(ctx, institution, func(all []actionlog.Restored) []actionlog.Restored { return without(all, id) })
+	return d.changeCover(ctx, institution, func(all []cover) []cover { return without(all, id) })
 }
 
-func without(all []actionlog.Restored, id string) []actionlog.Restored {
-	return slices.DeleteFunc(all, func(r actionlog.Restored) bool { return r.ID == id })
+func without(all []cover, id string) []cover {
+	return slices.DeleteFunc(all, func(c cover) bool { return c.ID == id })
 }
 
-func (d *Desk) changeCover(ctx context.Context, institution string, change func([]actionlog.Restored) []actionlog.Restored) error {
+func (d *Desk) changeCover(ctx context.Context, institution string, change func([]cover) []cover) error {
 	for {
 		all, revision, err := d.covered(ctx, institution)
+		if err != nil {
+			return err
+		}
+		before, err := json.Marshal(all)
 		if err != nil {
 			return err
 		}
@@ -141,9 +194,12 @@ func (d *Desk) changeCover(ctx context.Context, institution string, change func(
 			if revision == 0 {
 				return nil
 			}
-			all = []actionlog.Restored{}
+			all = []cover{}
 		}
 		text, err := json.Marshal(all)
+		if err == nil && string(text) == string(before) {
+			return nil
+		}
 		if err == nil {
 			_, err = d.State.Put(ctx, coverBucket, institution, text, revision)
 		}

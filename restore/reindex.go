@@ -115,17 +115,18 @@ func (r *Runner) rebuildDays(ctx context.Context) error {
 		}
 		var err error
 		if !sealed { // what comes later is in the store, and stays there
-			err = r.Archive.Seal(ctx)
+			if err := r.Archive.Seal(ctx); err != nil {
+				return err // it is tried again
+			}
+			sealed = true
 		}
-		if sealed = err == nil; sealed {
-			err = r.rebuildDay(ctx, &job)
-		}
+		err = r.rebuildDay(ctx, &job)
 		if ctx.Err() != nil {
 			return ctx.Err() // it is done again
 		}
 		job.Status = dayDone
 		if err != nil {
-			job.Status, job.Problem = dayFailed, err.Error()
+			job.Status, job.Problem = dayFailed, brief(err.Error(), 200)
 			errs = append(errs, fmt.Errorf("reindex %s: %w", job.Day, err))
 		}
 		if err := r.noteDay(ctx, job); err != nil {

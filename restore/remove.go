@@ -2,6 +2,8 @@ package restore
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"actionlog"
 )
@@ -11,15 +13,15 @@ func (r *Runner) remove(ctx context.Context, x *record) error {
 	if err := r.Desk.uncover(ctx, x.Institution, x.ID); err != nil {
 		return err
 	}
-	days, err := r.Store.Days(ctx)
+	days, err := r.Store.Listed(ctx, x.To.Add(1))
 	if err != nil {
 		return err
 	}
 	for _, d := range days {
-		if d.Day.Before(x.From) || x.To.Before(d.Day) {
+		if d.Before(x.From) {
 			continue
 		}
-		if err := r.removeDay(ctx, x.Institution, d.Day); err != nil {
+		if err := r.removeDay(ctx, x.Institution, d); err != nil {
 			return err
 		}
 	}
@@ -64,11 +66,43 @@ func (r *Runner) removeDay(ctx context.Context, institution string, day actionlo
 	if !shared {
 		return r.Store.Drop(ctx, day)
 	}
-	return r.Store.Remove(ctx, institution, day)
+	err = r.Store.Remove(ctx, institution, day)
+	if errors.Is(err, actionlog.ErrUnavailable) {
+		if is, e := r.isDamaged(ctx, day); e == nil && is {
+			return r.dropDamaged(ctx, day)
+		}
+	}
+	return err
 }
 
-// doAgain has a restore run once more; until it is ready its days are not said to be back.
+func (r *Runner) isDamaged(ctx context.Context, day actionlog.Day) (bool, error) {
+	days, err := r.Store.Days(ctx)
+	return slices.ContainsFunc(days, func(d actionlog.DayInfo) bool { return d.Day == day && d.Damage != "" }), err
+}
+
+// dropDamaged drops a day that cannot be read, and has all restores done again that
+// brought it back. r.removing is held.
+func (r *Runner) dropDamaged(ctx context.Context, day actionlog.Day) error {
+	all, err := r.Desk.List(ctx, "")
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if o := &all[i]; !day.Before(o.From) && !o.To.Before(day) {
+			if err := r.doAgain(ctx, o); err != nil {
+				return err
+			}
+		}
+	}
+	return r.Store.Drop(ctx, day)
+}
+
+// doAgain has a restore that is ready or runs be done once more; until it is ready its days
+// are not said to be back. r.removing is held.
 func (r *Runner) doAgain(ctx context.Context, o *actionlog.Restore) error {
+	if o.Status != actionlog.RestoreReady && o.Status != actionlog.RestoreRunning {
+		return nil
+	}
 	if err := r.Desk.uncover(ctx, o.Institution, o.ID); err != nil {
 		return err
 	}

@@ -31,9 +31,17 @@ type Archive interface {
 	Actions(ctx context.Context, institution string, from, to actionlog.Day, after uint64) iter.Seq2[Archived, error]
 }
 
+// Store keeps what is restored.
+type Store interface {
+	actionlog.Store
+	// Listed lists days before a day that there are, also those that are empty or cannot
+	// be read.
+	Listed(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
+}
+
 // Live is the store of what is searchable as it is.
 type Live interface {
-	// Held lists days before a day that are there.
+	// Held lists days before a day that have actions, or cannot be read.
 	Held(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
 	Rebuild(ctx context.Context, day actionlog.Day, fill func(w actionlog.Writer) error) error
 }
@@ -61,7 +69,7 @@ var ErrDamaged = errors.New("the archive is damaged")
 type Runner struct {
 	Desk      *Desk
 	Archive   Archive
-	Store     actionlog.Store // of what is restored, and of nothing else
+	Store     Store // of what is restored, and of nothing else
 	Publisher actionlog.Publisher
 	// Active tells whether this is the one that is to run now.
 	Active func() bool
@@ -77,11 +85,13 @@ type Runner struct {
 
 	// removing is held by who removes a day and by who begins a job: a day that is
 	// removed is nobody's.
-	removing sync.Mutex
-	mu       sync.Mutex
-	done     map[string]bool // restores that need nothing any more
-	busy     string          // whose job runs
-	woken    chan struct{}
+	removing  sync.Mutex
+	inspected map[string]time.Time // when what is back was looked at; of keepHouse
+
+	mu    sync.Mutex
+	done  map[string]bool // restores that need nothing any more
+	busy  string          // whose job runs
+	woken chan struct{}
 }
 
 // Wake has the Runner look now.
@@ -210,9 +220,53 @@ func (r *Runner) advance(ctx context.Context, x *record) error {
 		})
 		return err
 	case x.Status == actionlog.RestoreReady:
-		return r.confirm(ctx, x)
+		if err := r.confirm(ctx, x); err != nil {
+			return err
+		}
+		return r.inspect(ctx, x)
 	}
 	return nil
+}
+
+// inspectEvery is how often what is back is looked at.
+const inspectEvery = time.Minute
+
+// inspect notices that days that are back have lost actions or were lost as a whole: the
+// store was removed, somebody's policy dropped an index, a file is damaged. They are
+// restored again.
+func (r *Runner) inspect(ctx context.Context, x *record) error {
+	key, now := keyOf(x.Institution, x.ID), time.Now()
+	if last, ok := r.inspected[key]; ok && now.Sub(last) < inspectEvery {
+		return nil
+	}
+	q := rangeOf(&x.Restore)
+	q.MissingDays = true
+	n, _, err := r.Store.Count(ctx, q, 0)
+	if err != nil {
+		return err
+	}
+	if r.inspected == nil {
+		r.inspected = map[string]time.Time{}
+	}
+	if n >= x.Stored {
+		r.inspected[key] = now
+		return nil
+	}
+	r.Desk.log().Error("what was restored has become less; it is restored again", "restore", x.ID, "institution", x.Institution, "actions", n, "before", x.Stored)
+	days, err := r.Store.Days(ctx)
+	if err != nil {
+		return err
+	}
+	r.removing.Lock()
+	defer r.removing.Unlock()
+	for _, d := range days {
+		if d.Damage != "" && !d.Day.Before(x.From) && !x.To.Before(d.Day) {
+			if err := r.dropDamaged(ctx, d.Day); err != nil {
+				return err
+			}
+		}
+	}
+	return r.doAgain(ctx, &x.Restore)
 }
 
 // tidy removes what is over, and announces what happened.
@@ -239,8 +293,8 @@ func (r *Runner) confirm(ctx context.Context, x *record) error {
 		return err
 	}
 	for _, c := range all {
-		if c.ID == x.ID && c.ExpiresAt.Equal(x.ExpiresAt) {
-			return nil
+		if c.ID == x.ID {
+			return r.Desk.prolong(ctx, x.Restore)
 		}
 	}
 	if len(x.Kept) > 0 && len(all) == 0 && r.allKept(x) {

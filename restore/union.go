@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,34 +63,40 @@ func (u *Union) oldest() actionlog.Day {
 // span is a range of days, both included.
 type span struct{ From, To actionlog.Day }
 
-// back lists the days of a query that are back, as spans in order that do not touch.
-func (u *Union) back(ctx context.Context, q *actionlog.Query) ([]span, error) {
+// back is what is back of a query's days.
+type back struct {
+	Spans []span `json:"s"` // in order; they do not touch
+	// Tokens of all that the query's time meets: while these are there, everything is
+	// that was there when they were made.
+	Tokens []string `json:"t"`
+}
+
+// back finds out what is back of a query's days.
+func (u *Union) back(ctx context.Context, q *actionlog.Query) (b back, err error) {
 	if q.Institution == "" || !q.From.IsZero() && !q.From.Before(u.oldest().Start()) {
-		return nil, nil
+		return b, nil
 	}
 	all, err := u.Covered(ctx, q.Institution)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	var spans []span
+	slices.SortFunc(all, func(a, b actionlog.Restored) int {
+		return cmp.Or(a.From.Start().Compare(b.From.Start()), strings.Compare(a.Token, b.Token))
+	})
 	for _, r := range all {
-		spans = append(spans, span{r.From, r.To})
-	}
-	slices.SortFunc(spans, func(a, b span) int { return a.From.Start().Compare(b.From.Start()) })
-	var joined []span
-	for _, s := range spans {
-		if !q.To.IsZero() && !s.From.Start().Before(q.To) || !q.From.IsZero() && !q.From.Before(s.To.End()) {
+		if !q.To.IsZero() && !r.From.Start().Before(q.To) || !q.From.IsZero() && !q.From.Before(r.To.End()) {
 			continue
 		}
-		if n := len(joined); n > 0 && !joined[n-1].To.Add(1).Before(s.From) {
-			if joined[n-1].To.Before(s.To) {
-				joined[n-1].To = s.To
+		b.Tokens = append(b.Tokens, r.Token)
+		if n := len(b.Spans); n > 0 && !b.Spans[n-1].To.Add(1).Before(r.From) {
+			if b.Spans[n-1].To.Before(r.To) {
+				b.Spans[n-1].To = r.To
 			}
 			continue
 		}
-		joined = append(joined, s)
+		b.Spans = append(b.Spans, span{r.From, r.To})
 	}
-	return joined, nil
+	return b, nil
 }
 
 // cut cuts a query's time at the days that are back.
@@ -116,18 +123,18 @@ func cut(q *actionlog.Query, back []span) (parts []part) {
 // errEnded: what was restored has gone while it was read.
 var errEnded = fmt.Errorf("a restore ended meanwhile: %w", actionlog.ErrUnavailable)
 
-// still makes sure that the days that an answer took to be back are so: then all of them
-// were there.
-func (u *Union) still(ctx context.Context, q *actionlog.Query, back []span) error {
-	if len(back) == 0 {
+// still makes sure that all that an answer took to be back is so: then it was there all
+// the time.
+func (u *Union) still(ctx context.Context, q *actionlog.Query, then back) error {
+	if len(then.Tokens) == 0 {
 		return nil
 	}
 	now, err := u.back(ctx, q)
 	if err != nil {
 		return err
 	}
-	for _, s := range back {
-		if !slices.ContainsFunc(now, func(n span) bool { return !s.From.Before(n.From) && !n.To.Before(s.To) }) {
+	for _, token := range then.Tokens {
+		if !slices.Contains(now.Tokens, token) {
 			return errEnded
 		}
 	}
@@ -141,7 +148,7 @@ func (u *Union) each(ctx context.Context, q *actionlog.Query, ask func(r Reader,
 	if err != nil {
 		return err
 	}
-	parts := cut(q, back)
+	parts := cut(q, back.Spans)
 	slices.Reverse(parts)
 	for _, p := range parts {
 		goOn, err := ask(u.store(&p), p.of(*q))
@@ -158,7 +165,7 @@ func (u *Union) each(ctx context.Context, q *actionlog.Query, ask func(r Reader,
 // place is a mark in a list that has restored days: which days these are, in which part
 // of the time the page ended, and where there.
 type place struct {
-	Back []span         `json:"b"`
+	Back back           `json:"b"`
 	Part int            `json:"p"` // counted in the order of the list
 	Mark actionlog.Mark `json:"m"`
 }
@@ -179,36 +186,37 @@ func (u *Union) Page(ctx context.Context, q actionlog.Query, order actionlog.Ord
 	if limit < 1 || limit > 1000 {
 		return actionlog.Page{}, actionlog.Invalidf("limit", "is not 1 to 1000")
 	}
+	now, err := u.back(ctx, &q)
+	if err != nil {
+		return actionlog.Page{}, err
+	}
+	at := place{Back: now}
 	text, placed := strings.CutPrefix(string(after), placePrefix)
-	if after != "" && !placed {
+	if placed {
+		at = place{}
+		if json.Unmarshal([]byte(text), &at) != nil {
+			return actionlog.Page{}, actionlog.Invalidf("cursor", "is malformed")
+		}
+	}
+	if after != "" && (!placed && len(now.Tokens) > 0 || placed && !slices.Equal(now.Tokens, at.Back.Tokens)) {
+		return actionlog.Page{}, errChanged
+	}
+	if len(at.Back.Spans) == 0 {
 		return u.Live.Page(ctx, q, order, after, limit)
 	}
-	var at place
-	var err error
-	if placed {
-		err = json.Unmarshal([]byte(text), &at)
-	} else {
-		at.Back, err = u.back(ctx, &q)
-	}
-	if err != nil {
-		return actionlog.Page{}, actionlogError(placed, err)
-	}
-	parts := cut(&q, at.Back)
+	parts := cut(&q, at.Back.Spans)
 	if order == actionlog.NewestFirst {
 		slices.Reverse(parts)
 	}
 	if at.Part < 0 || at.Part >= len(parts) {
 		return actionlog.Page{}, actionlog.Invalidf("cursor", "is not a place in this list")
 	}
-	if len(at.Back) == 0 {
-		return u.Live.Page(ctx, q, order, after, limit)
-	}
 	page, err := u.pages(ctx, &q, order, parts, at, limit)
 	if err == nil {
 		err = u.still(ctx, &q, at.Back)
 	}
 	if errors.Is(err, errEnded) && placed {
-		err = actionlog.Invalidf("cursor", "is of a list with days that were restored and are not back any more; begin anew")
+		err = errChanged
 	}
 	if err != nil {
 		return actionlog.Page{}, err
@@ -216,12 +224,8 @@ func (u *Union) Page(ctx context.Context, q actionlog.Query, order actionlog.Ord
 	return page, nil
 }
 
-func actionlogError(malformed bool, err error) error {
-	if malformed {
-		return actionlog.Invalidf("cursor", "is malformed")
-	}
-	return err
-}
+// errChanged: other days are back than when the list was begun.
+var errChanged = actionlog.Invalidf("cursor", "is of a list that was begun when other days were restored; begin anew")
 
 // pages fills a page from one part after the other.
 func (u *Union) pages(ctx context.Context, q *actionlog.Query, order actionlog.Order, parts []part, at place, limit int) (page actionlog.Page, err error) {
@@ -256,7 +260,7 @@ func (u *Union) pages(ctx context.Context, q *actionlog.Query, order actionlog.O
 func (u *Union) Scan(ctx context.Context, q actionlog.Query, order actionlog.Order) iter.Seq2[actionlog.Record, error] {
 	return func(yield func(actionlog.Record, error) bool) {
 		back, err := u.back(ctx, &q)
-		parts := cut(&q, back)
+		parts := cut(&q, back.Spans)
 		if order == actionlog.NewestFirst {
 			slices.Reverse(parts)
 		}
@@ -304,11 +308,11 @@ func (u *Union) Get(ctx context.Context, institution, id string, day actionlog.D
 		return nil, err
 	}
 	isBack := func(d actionlog.Day) bool {
-		return slices.ContainsFunc(back, func(s span) bool { return !d.Before(s.From) && !s.To.Before(d) })
+		return slices.ContainsFunc(back.Spans, func(s span) bool { return !d.Before(s.From) && !s.To.Before(d) })
 	}
 	var found []actionlog.Record
 	for _, restored := range []bool{false, true} {
-		if restored && len(back) == 0 || !day.IsZero() && isBack(day) != restored {
+		if restored && len(back.Spans) == 0 || !day.IsZero() && isBack(day) != restored {
 			continue
 		}
 		p := part{restored: restored}

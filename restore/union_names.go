@@ -19,7 +19,7 @@ func (u *Union) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 	if err != nil {
 		return sum, err
 	}
-	parts := cut(&q, back)
+	parts := cut(&q, back.Spans)
 	if len(parts) == 1 {
 		sum, err = u.store(&parts[0]).Facet(ctx, parts[0].of(q), field, limit)
 	} else {
@@ -35,7 +35,7 @@ func (u *Union) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 }
 
 func (u *Union) facets(ctx context.Context, q *actionlog.Query, parts []part, field actionlog.Field, limit int) (actionlog.Facet, error) {
-	var all []actionlog.Facet
+	sum := facetSum{at: map[facetValue]int{}}
 	for i := len(parts) - 1; i >= 0; i-- { // the newest first: its labels count
 		for ask := max(limit, 1000); ; ask *= 10 {
 			f, err := u.store(&parts[i]).Facet(ctx, parts[i].of(*q), field, ask)
@@ -43,39 +43,48 @@ func (u *Union) facets(ctx context.Context, q *actionlog.Query, parts []part, fi
 				return f, err
 			}
 			if f.Other == 0 {
-				all = append(all, f)
-				break
+				sum.add(&f)
 			}
-			if ask >= maxValues {
+			if ask >= maxValues && f.Other > 0 || len(sum.Values) > maxValues {
 				return f, actionlog.Invalidf("field", "has more than %d values in this time: ask for a shorter one", maxValues)
 			}
+			if f.Other == 0 {
+				break
+			}
 		}
 	}
-	return sumOf(all, limit), nil
+	return sum.top(limit), nil
 }
 
-// sumOf adds up facets that have all values.
-func sumOf(all []actionlog.Facet, limit int) (sum actionlog.Facet) {
-	type value struct {
-		text  string
-		staff bool
-	}
-	at := map[value]int{}
-	for _, f := range all {
-		sum.Missing += f.Missing
-		for _, v := range f.Values {
-			i, there := at[value{v.Value, v.Staff}]
-			if !there {
-				at[value{v.Value, v.Staff}] = len(sum.Values)
-				sum.Values = append(sum.Values, v)
-				continue
-			}
-			sum.Values[i].Count += v.Count
-			if !named(sum.Values[i]) && named(v) {
-				sum.Values[i].Label = v.Label
-			}
+// facetValue identifies a value.
+type facetValue struct {
+	text  string
+	staff bool
+}
+
+// facetSum adds up facets that have all values.
+type facetSum struct {
+	actionlog.Facet
+	at map[facetValue]int
+}
+
+func (sum *facetSum) add(f *actionlog.Facet) {
+	sum.Missing += f.Missing
+	for _, v := range f.Values {
+		i, there := sum.at[facetValue{v.Value, v.Staff}]
+		if !there {
+			sum.at[facetValue{v.Value, v.Staff}] = len(sum.Values)
+			sum.Values = append(sum.Values, v)
+			continue
+		}
+		sum.Values[i].Count += v.Count
+		if !named(sum.Values[i]) && named(v) {
+			sum.Values[i].Label = v.Label
 		}
 	}
+}
+
+func (sum *facetSum) top(limit int) actionlog.Facet {
 	slices.SortFunc(sum.Values, func(a, b actionlog.FacetValue) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
 	})
@@ -85,7 +94,7 @@ func sumOf(all []actionlog.Facet, limit int) (sum actionlog.Facet) {
 		}
 		sum.Values = sum.Values[:limit]
 	}
-	return sum
+	return sum.Facet
 }
 
 // named tells whether a value's label is a name, and not the address or ID that stands
@@ -103,7 +112,7 @@ func (u *Union) both(ctx context.Context, institution string, ask func(d actionl
 	if err == nil {
 		err = ask(u.Live)
 	}
-	if err == nil && len(back) > 0 {
+	if err == nil && len(back.Spans) > 0 {
 		err = ask(u.Restored)
 	}
 	if err != nil {

@@ -33,7 +33,7 @@ func dividedStore(back func(actionlog.Day) bool) *divided {
 		Covered: func(context.Context, string) (all []actionlog.Restored, err error) {
 			for day := firstDay; day.Before(lastDay); day = day.Add(1) {
 				if d.isBack(day) {
-					all = append(all, actionlog.Restored{From: day, To: day})
+					all = append(all, actionlog.Restored{From: day, To: day, Token: day.String()})
 				}
 			}
 			return all, nil
@@ -162,10 +162,11 @@ func TestUnionNoticesTheEnd(t *testing.T) {
 	day := actionlog.DayOf(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
 	calls, until := 0, 1
 	d.Covered = func(context.Context, string) ([]actionlog.Restored, error) {
-		if calls++; calls > until {
-			return nil, nil
+		token := "a"
+		if calls++; calls > until { // it went, and came back
+			token = "b"
 		}
-		return []actionlog.Restored{{From: day, To: day.Add(3)}}, nil
+		return []actionlog.Restored{{From: day, To: day.Add(3), Token: token}}, nil
 	}
 	var items []actionlog.Item
 	for i := range 4 {

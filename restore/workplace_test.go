@@ -203,6 +203,10 @@ func (k killableStore) Drop(ctx context.Context, day actionlog.Day) error {
 	return k.Model.Drop(ctx, day)
 }
 
+func (k killableStore) Listed(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error) {
+	return liveModel{k.Model}.Held(ctx, before)
+}
+
 type liveModel struct{ *storetest.Model }
 
 func (m liveModel) Held(ctx context.Context, before actionlog.Day) (days []actionlog.Day, err error) {

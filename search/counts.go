@@ -35,6 +35,9 @@ func (s *server) histogram(c *gin.Context) {
 		return
 	}
 	buckets, err := s.Searcher.Histogram(c.Request.Context(), a.query, edges, actionlog.Field(by))
+	if err == nil {
+		err = s.reachedStill(c.Request.Context(), a)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -120,6 +123,9 @@ func (s *server) facets(c *gin.Context) {
 		return
 	}
 	facet, err := s.Searcher.Facet(c.Request.Context(), a.query, actionlog.Field(field), n)
+	if err == nil {
+		err = s.reachedStill(c.Request.Context(), a)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return

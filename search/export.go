@@ -118,6 +118,10 @@ func (s *server) export(c *gin.Context) {
 			panic(http.ErrAbortHandler) // the client sees a broken body, never an end
 		}
 	}
+	if err := s.reachedStill(c.Request.Context(), a); err != nil {
+		s.Log.Error("an export was broken off", "institution", a.institution, "actions", x.count, "error", err)
+		panic(http.ErrAbortHandler)
+	}
 	if err := x.finish(&a.meta); err != nil {
 		panic(http.ErrAbortHandler)
 	}

@@ -198,6 +198,9 @@ func (s *server) listed(c *gin.Context) (a *asked, page actionlog.Page, next str
 	if page, err = s.Searcher.Page(c.Request.Context(), a.query, direction, a.at.Mark, n); err != nil {
 		return nil, page, "", err
 	}
+	if err = s.reachedStill(c.Request.Context(), a); err != nil {
+		return nil, page, "", err
+	}
 	if a.at.Mark == "" && page.Next == "" { // the page is everything
 		a.meta.Total = &total{int64(len(page.Records)), "eq"}
 	} else if a.meta.Total, err = s.count(c, a, counting); err != nil {

@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -54,6 +55,30 @@ func (s *server) reach(ctx context.Context, a *asked) error {
 	return nil
 }
 
+// reachedStill makes sure that what an answer says of its reach was so while it was made:
+// nothing that it takes to be there has gone.
+func (s *server) reachedStill(ctx context.Context, a *asked) error {
+	if !a.query.From.Before(actionlog.OldestKept(a.start).Start()) {
+		return nil
+	}
+	now := *a
+	now.meta.Restored, now.meta.Missing = nil, nil
+	if err := s.reach(ctx, &now); err != nil {
+		return err
+	}
+	for _, r := range a.meta.Restored {
+		if !slices.ContainsFunc(now.meta.Restored, func(n actionlog.Restored) bool { return n.ID == r.ID && n.Token == r.Token }) {
+			return fmt.Errorf("a restore ended meanwhile: %w", actionlog.ErrUnavailable)
+		}
+	}
+	for _, d := range now.meta.Missing {
+		if len(uncovered(d, slices.Clone(a.meta.Missing))) > 0 {
+			return fmt.Errorf("a day left the store meanwhile: %w", actionlog.ErrUnavailable)
+		}
+	}
+	return nil
+}
+
 func min2(a, b actionlog.Day) actionlog.Day {
 	if b.Before(a) {
 		return b
@@ -80,36 +105,26 @@ func uncovered(of days, there []days) (rest []days) {
 }
 
 // within tells whether a search asks for nothing beyond a filter: it has each of its
-// parameters, with no other values.
+// parameters, with no other values. Of a filter that looks for people, courses or classes
+// it cannot be told: whom a name, an address or an ID means follows from the actions that
+// are there, which are others in the two.
 func within(values url.Values, filter map[string][]string) bool {
 	for name, allowed := range filter {
-		if name == "user_role" || name == "near" {
-			continue
-		}
-		asked := values[name]
-		excludes := slices.ContainsFunc(slices.Concat(asked, allowed), func(s string) bool { return strings.HasPrefix(s, "-") })
-		if len(asked) == 0 || excludes && len(asked) != len(allowed) {
+		spec, known := filters[name]
+		if !known || spec.look != nil {
 			return false
 		}
-		for _, v := range asked {
-			if !slices.Contains(allowed, v) {
-				return false
-			}
+		asked, allowed := split(values[name], spec.list), split(allowed, spec.list)
+		if len(allowed) == 0 {
+			continue
+		}
+		only := func(a, b []string) bool {
+			return !slices.ContainsFunc(a, func(v string) bool { return !slices.Contains(b, v) })
+		}
+		excludes := slices.ContainsFunc(slices.Concat(asked, allowed), func(s string) bool { return strings.HasPrefix(s, "-") })
+		if len(asked) == 0 || !only(asked, allowed) || excludes && !only(allowed, asked) {
+			return false
 		}
 	}
-	if filter["user"] != nil && cmp.Or(values.Get("user_role"), "any") != cmp.Or(url.Values(filter).Get("user_role"), "any") {
-		return false
-	}
-	return values.Get("near") == nearExclude || url.Values(filter).Get("near") == nearInclude || !slices.ContainsFunc(namesIn(filter), mayBeNear)
-}
-
-// namesIn are the values of the filters that look for names.
-func namesIn(filter map[string][]string) []string {
-	return slices.Concat(filter["user"], filter["course"], filter["class"])
-}
-
-// mayBeNear tells whether a value is a name, for which near ones are searched unless a
-// search says that they are not.
-func mayBeNear(value string) bool {
-	return !strings.Contains(value, "@") && !strings.HasPrefix(value, "id:")
+	return true
 }

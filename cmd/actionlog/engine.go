@@ -38,9 +38,9 @@ func (f *engineFlags) options() elastic.Options {
 type engine interface {
 	actionlog.Store
 	Institutions(ctx context.Context) ([]actionlog.Institution, error)
-	// Held lists days before a day that are there.
-	Held(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
-	Missing() []string // what cannot be answered from
+	Held(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)   // days before a day that have actions
+	Listed(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error) // and those that are empty
+	Missing() []string                                                         // what cannot be answered from
 	Bytes() int64
 	Len() int // days
 	Close() error

@@ -42,7 +42,7 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 	return infos, nil
 }
 
-// Held lists the days before a day that there are, oldest first.
+// Held lists the days before a day that have actions or cannot be asked, oldest first.
 func (s *Store) Held(ctx context.Context, before actionlog.Day) (days []actionlog.Day, err error) {
 	all, err := s.Days(ctx)
 	for _, d := range all {
@@ -50,6 +50,18 @@ func (s *Store) Held(ctx context.Context, before actionlog.Day) (days []actionlo
 			days = append(days, d.Day)
 		}
 	}
+	return days, err
+}
+
+// Listed lists the days before a day that have an index, oldest first.
+func (s *Store) Listed(ctx context.Context, before actionlog.Day) (days []actionlog.Day, err error) {
+	all, err := s.listDays(ctx)
+	for _, i := range all {
+		if d, ok := s.dayOf(i.Index); ok && d.Before(before) {
+			days = append(days, d)
+		}
+	}
+	slices.SortFunc(days, byDate)
 	return days, err
 }
 

@@ -122,6 +122,7 @@ type renewal struct {
 	day     actionlog.Day
 	index   string // the new one
 	blocked string // the old one, while nobody may write to it
+	sent    bool   // the exchange was asked for: the new index may be the day
 }
 
 func (r *renewal) run(ctx context.Context, fill func(w actionlog.Writer) error) error {
@@ -129,6 +130,9 @@ func (r *renewal) run(ctx context.Context, fill func(w actionlog.Writer) error) 
 	epoch, err := s.directory.readEpoch(ctx)
 	if err == nil {
 		err = r.sweep(ctx)
+	}
+	if err == nil { // whoever rebuilt it before may have been killed
+		err = s.unblock(ctx, s.dayIndex(r.day))
 	}
 	if err == nil {
 		err = s.createIndex(ctx, r.index, mappings.Body(mappings.Actions, s.settings))
@@ -180,22 +184,50 @@ func (r *renewal) exchange(ctx context.Context, old []indexInfo) error {
 	for _, i := range old {
 		actions = append(actions, obj{"remove_index": obj{"index": i.Index}})
 	}
-	if err := s.client.call(ctx, http.MethodPost, "/_aliases", nil, obj{"actions": actions}, nil); err != nil {
-		return unavailable(err)
+	r.sent = true
+	err := s.client.call(ctx, http.MethodPost, "/_aliases", nil, obj{"actions": actions}, nil)
+	if err != nil { // the answer may be lost, and what was asked for done
+		is, e := r.isTheDay()
+		if e != nil || !is {
+			return unavailable(errors.Join(err, e))
+		}
 	}
 	r.blocked, r.index = "", s.dayIndex(r.day)
 	return s.readState(ctx)
 }
 
-// abandon takes back what was begun.
+// isTheDay tells whether the new index has the alias.
+func (r *renewal) isTheDay() (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), bulkWithin)
+	defer cancel()
+	var found map[string]struct{ Aliases map[string]any }
+	err := r.store.client.call(ctx, http.MethodGet, "/"+r.index+"/_alias", nil, nil, &found)
+	return len(found[r.index].Aliases) > 0, err
+}
+
+// unblock lets an index be written to again; one that is not there needs nothing.
+func (s *Store) unblock(ctx context.Context, index string) error {
+	err := s.client.call(ctx, http.MethodPut, "/"+index+"/_settings", nil, obj{"index.blocks.write": nil}, nil)
+	if err != nil && !hasStatus(err, http.StatusNotFound) {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// abandon takes back what was begun. An index that may be the day by now stays: if it is
+// not, the next rebuilding removes it.
 func (r *renewal) abandon() error {
 	ctx, cancel := context.WithTimeout(context.Background(), bulkWithin)
 	defer cancel()
 	var err error
 	if r.blocked != "" {
-		err = r.store.client.call(ctx, http.MethodPut, "/"+r.blocked+"/_settings", nil, obj{"index.blocks.write": nil}, nil)
+		if err = r.store.unblock(ctx, r.blocked); err != nil {
+			r.store.mu.Lock()
+			r.store.blocked = append(r.store.blocked, r.blocked) // lookAfter tries again
+			r.store.mu.Unlock()
+		}
 	}
-	if r.index != r.store.dayIndex(r.day) {
+	if !r.sent {
 		err = errors.Join(err, r.drop(ctx, r.index))
 	}
 	return err

@@ -34,9 +34,10 @@ type Store struct {
 	cutters   sync.Pool  // of *cutter
 	renewing  sync.Mutex // held by who makes a day anew
 
-	mu    sync.Mutex
-	known map[actionlog.Day]bool // days whose index is there
-	state daysState
+	mu      sync.Mutex
+	blocked []string               // indices that nobody can write to because a rebuilding failed
+	known   map[actionlog.Day]bool // days whose index is there
+	state   daysState
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -218,6 +219,7 @@ func (s *Store) lookAfter(ctx context.Context) {
 				s.log.Warn("the index of tomorrow was not made ahead", "error", err)
 			}
 		}
+		s.unblockAll(ctx)
 		if err := s.readState(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("the engine does not say how its indices are", "error", err)
 		}
@@ -225,6 +227,22 @@ func (s *Store) lookAfter(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// unblockAll lets indices be written to again whose rebuilding failed.
+func (s *Store) unblockAll(ctx context.Context) {
+	s.mu.Lock()
+	blocked := s.blocked
+	s.blocked = nil
+	s.mu.Unlock()
+	for _, index := range blocked {
+		if err := s.unblock(ctx, index); err != nil {
+			s.log.Error("an index cannot be written to because its rebuilding failed", "index", index, "error", err)
+			s.mu.Lock()
+			s.blocked = append(s.blocked, index)
+			s.mu.Unlock()
 		}
 	}
 }

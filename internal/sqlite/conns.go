@@ -98,6 +98,9 @@ func (s *Store) setAside(d *day, cause error) {
 	mark := fmt.Sprintf("%s%d", damagedMark, s.now().Unix())
 	s.log.Error("a day's file is damaged and set aside", "day", d.date, "file", d.path+mark, "error", cause)
 	_ = d.close()
+	if d.next() != nil { // it was rebuilt this moment
+		return
+	}
 	if err := s.setFilesAside(d.path, mark); err != nil {
 		s.log.Error("setting aside", "file", d.path, "error", err)
 	}

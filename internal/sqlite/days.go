@@ -291,7 +291,8 @@ func fileSize(path string) int64 {
 	return info.Size()
 }
 
-// Drop implements actionlog.Keeper. Files that were set aside stay.
+// Drop implements actionlog.Keeper. Files that were set aside stay, and are not missed any
+// more.
 func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
 	if d := s.day(date, false); d != nil {
 		d.leave(nil)
@@ -312,7 +313,22 @@ func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
 		}
 		s.mu.Unlock()
 	}
-	return s.people.drop(ctx, date, "")
+	if err := s.people.drop(ctx, date, ""); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	_, damaged := s.damaged[date]
+	delete(s.damaged, date)
+	s.mu.Unlock()
+	if !damaged {
+		return nil
+	}
+	return s.putMended(date)
+}
+
+// Listed lists the days before a day that have a file, oldest first.
+func (s *Store) Listed(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error) {
+	return s.Held(ctx, before)
 }
 
 // Held lists the days before a day that there are, set aside or not, oldest first.

@@ -250,40 +250,63 @@ func (r *renewal) has(hash int64, institution, id string) (bool, error) {
 // exchange puts the new file in the place of the day.
 func (r *renewal) exchange(ctx context.Context) error {
 	s := r.store
-	old := s.day(r.date, false)
-	if old != nil { // nobody writes to it any more
-		old.write.Lock()
-		defer old.write.Unlock()
-		c := copier{renewal: r}
-		if err := cmp.Or(old.with(ctx, c.run), c.failed); err != nil && !errors.Is(err, errGone) {
-			return err
-		}
+	old := s.day(r.date, true)
+	old.write.Lock() // nobody writes to it any more
+	defer old.write.Unlock()
+	if err := old.writable(); err != nil { // somebody set it aside or dropped it this moment
+		return fmt.Errorf("%w: %w", actionlog.ErrUnavailable, err)
 	}
-	if err := r.to.close(); err != nil { // which leaves one whole file
+	c := copier{renewal: r}
+	if err := cmp.Or(old.with(ctx, c.run), c.failed); err != nil && !errors.Is(err, errGone) {
+		return err
+	}
+	if err := r.toOneFile(); err != nil {
 		return err
 	}
 	fresh := &day{date: r.date, number: r.to.number, path: s.dayPath(r.date, r.to.number), idle: &s.idle, written: true}
-	if err := os.Rename(r.to.path, fresh.path); err != nil {
-		return err
+	err := removeFiles(fresh.path)
+	if err == nil {
+		err = os.Rename(r.to.path, fresh.path)
 	}
-	if err := syncFolder(s.dir); err != nil {
-		return err
+	if err == nil {
+		err = syncFolder(s.dir)
+	}
+	if err != nil { // the old file goes on being the day, after a restart too
+		return errors.Join(err, removeFiles(fresh.path))
 	}
 	s.mu.Lock()
-	if now := s.days[r.date]; now != nil && now != old { // made while there was none
-		s.mu.Unlock()
-		return errors.Join(fmt.Errorf("the day was written anew meanwhile: %w", actionlog.ErrUnavailable), removeFiles(fresh.path))
-	}
 	s.days[r.date] = fresh
 	delete(s.damaged, r.date)
 	s.mu.Unlock()
-	if old != nil {
-		old.replacedBy(fresh)
-		if err := errors.Join(old.closeWriter(), removeFiles(old.path)); err != nil {
-			s.log.Warn("the old file of a day that was rebuilt stays until the next start", "file", old.path, "error", err)
-		}
+	old.replacedBy(fresh)
+	if err := errors.Join(old.closeWriter(), removeFiles(old.path)); err != nil {
+		s.log.Warn("the old file of a day that was rebuilt stays until the next start", "file", old.path, "error", err)
 	}
 	return s.putMended(r.date)
+}
+
+// toOneFile closes the new file, all of which is in one file then: what SQLite leaves
+// beside it when it is closed would stay behind when it is renamed, and closing says
+// nothing.
+func (r *renewal) toOneFile() error {
+	if err := r.store.openWriter(r.to); err != nil {
+		return err
+	}
+	busy := int64(1)
+	err := sqlitex.ExecuteTransient(r.to.writer, "PRAGMA wal_checkpoint(TRUNCATE)", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
+		busy = stmt.ColumnInt64(0)
+		return nil
+	}})
+	if err == nil && busy != 0 {
+		err = errors.New("it cannot be written into one file")
+	}
+	if err = errors.Join(err, r.to.close()); err != nil {
+		return err
+	}
+	if n := fileSize(r.to.path + "-wal"); n > 0 {
+		return fmt.Errorf("%d bytes of it are beside the file", n)
+	}
+	return nil
 }
 
 // replacedBy has everybody use another file from now on.

@@ -44,7 +44,7 @@ func (m *Model) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 	return infos, nil
 }
 
-// Drop implements actionlog.Keeper. What Damage set aside stays so.
+// Drop implements actionlog.Keeper. What Damage set aside is not missed any more.
 func (m *Model) Drop(ctx context.Context, day actionlog.Day) error {
 	if err := m.fault(ctx, "Drop"); err != nil {
 		return err
@@ -52,6 +52,7 @@ func (m *Model) Drop(ctx context.Context, day actionlog.Day) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remove(day, "")
+	delete(m.damaged, day)
 	return nil
 }
 
