@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"actionlog"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 // writes returns a fill that writes items.
@@ -132,4 +135,40 @@ func TestRebuildBrokenOff(t *testing.T) {
 			t.Errorf("%s is left", name)
 		}
 	}
+}
+
+// A new file that SQLite leaves in two is not given the day's name: the part beside it
+// would stay behind.
+func TestRebuildLeftInTwoFiles(t *testing.T) {
+	dir := t.TempDir()
+	s := reopen(t, dir)
+	list := items(t, 20, 0)
+	mustWrite(t, s, list[:10])
+	var reader *sqlite.Conn
+	err := s.Rebuild(t.Context(), actionlog.DayOf(noon), func(w actionlog.Writer) (err error) {
+		if err := writes(t, list[:5])(w); err != nil {
+			return err
+		}
+		// Who reads an older state keeps the rest out of the file.
+		reader, err = sqlite.OpenConn(s.dayPath(actionlog.DayOf(noon), 1)+buildingMark, sqlite.OpenReadOnly|sqlite.OpenWAL)
+		if err == nil {
+			err = sqlitex.ExecuteTransient(reader, "BEGIN", nil)
+		}
+		if err == nil {
+			err = sqlitex.ExecuteTransient(reader, "SELECT count(*) FROM action", nil)
+		}
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "one file") {
+		t.Errorf("the day is rebuilt: %v", err)
+	}
+	if reader != nil {
+		_ = reader.Close()
+	}
+	counts(t, s, 10)
+	mustWrite(t, s, list[10:])
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	counts(t, reopen(t, dir), 20)
 }

@@ -1,0 +1,99 @@
+package elastic
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"actionlog"
+	"actionlog/internal/enginetest"
+)
+
+// losing loses the answer to what changes aliases, or the request itself.
+type losing struct {
+	request, answer *atomic.Bool
+}
+
+// RoundTrip implements http.RoundTripper.
+func (l losing) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(req.URL.Path, "/_aliases") {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	if l.request.Load() {
+		return nil, io.ErrUnexpectedEOF
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil && l.answer.Load() {
+		drain(resp)
+		return nil, io.ErrUnexpectedEOF
+	}
+	return resp, err
+}
+
+// Whatever becomes of the exchange of a day, nothing of the day is lost, and it can be
+// written to.
+func TestRebuildWithoutAnAnswer(t *testing.T) {
+	var request, answer atomic.Bool
+	s := openTest(t, enginetest.URL(t, enginetest.OpenSearch3), Options{transport: losing{&request, &answer}})
+	var items []actionlog.Item
+	for _, id := range []string{"a", "b", "c", "d"} {
+		item, err := actionlog.Parse([]byte(`{"id":"`+id+`","occurred_at":"2026-11-20T12:00:00Z","institution":{"id":"uni"},"category":"course","action":{"code":"x"},"actor":{"kind":"user","id":"u1"}}`), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, item)
+	}
+	day := items[0].Day()
+	write := func(w actionlog.Writer, items []actionlog.Item) {
+		t.Helper()
+		outcomes, err := w.Write(t.Context(), items)
+		if err != nil || outcomes[0].Kind != actionlog.OutcomeNew {
+			t.Errorf("%v, %v", outcomes, err)
+		}
+	}
+	rebuild := func() error {
+		return s.Rebuild(t.Context(), day, func(w actionlog.Writer) error {
+			write(w, items[:1])
+			return nil
+		})
+	}
+	holds := func(want int64) {
+		t.Helper()
+		if n, _, err := s.Count(t.Context(), actionlog.Query{Institution: "uni"}, 0); n != want || err != nil {
+			t.Errorf("%d actions, %v; want %d", n, err, want)
+		}
+	}
+	write(s, items[1:2])
+	request.Store(true)
+	if err := rebuild(); err == nil {
+		t.Error("a day is rebuilt although the engine was not told")
+	}
+	holds(1)
+	write(s, items[2:3]) // it is not blocked
+	request.Store(false)
+	answer.Store(true)
+	if err := rebuild(); err != nil {
+		t.Errorf("the engine did it, and its answer was lost: %v", err)
+	}
+	holds(3)
+	answer.Store(false)
+	// Who rebuilt it was killed while nobody could write.
+	there, err := s.indicesOf(t.Context(), day)
+	if err != nil || len(there) != 1 {
+		t.Fatal(there, err)
+	}
+	if err := s.client.call(t.Context(), http.MethodPut, "/"+there[0].Index+"/_block/write", nil, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := rebuild(); err != nil {
+		t.Error(err)
+	}
+	write(s, items[3:])
+	holds(4)
+	var left []indexInfo
+	if err := s.client.call(t.Context(), http.MethodGet, "/_cat/indices/"+s.prefix+rebuiltName+"*?format=json", nil, nil, &left); err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
