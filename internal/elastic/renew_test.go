@@ -37,14 +37,7 @@ func (l losing) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestRebuildWithoutAnAnswer(t *testing.T) {
 	var request, answer atomic.Bool
 	s := openTest(t, enginetest.URL(t, enginetest.OpenSearch3), Options{transport: losing{&request, &answer}})
-	var items []actionlog.Item
-	for _, id := range []string{"a", "b", "c", "d"} {
-		item, err := actionlog.Parse([]byte(`{"id":"`+id+`","occurred_at":"2026-11-20T12:00:00Z","institution":{"id":"uni"},"category":"course","action":{"code":"x"},"actor":{"kind":"user","id":"u1"}}`), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		items = append(items, item)
-	}
+	items := itemsOf(t, "a", "b", "c", "d")
 	day := items[0].Day()
 	write := func(w actionlog.Writer, items []actionlog.Item) {
 		t.Helper()
@@ -96,4 +89,17 @@ func TestRebuildWithoutAnAnswer(t *testing.T) {
 	if err := s.client.call(t.Context(), http.MethodGet, "/_cat/indices/"+s.prefix+rebuiltName+"*?format=json", nil, nil, &left); err != nil || len(left) != 1 {
 		t.Errorf("left: %v, %v", left, err)
 	}
+}
+
+// itemsOf makes actions of a day.
+func itemsOf(t *testing.T, ids ...string) (items []actionlog.Item) {
+	t.Helper()
+	for _, id := range ids {
+		item, err := actionlog.Parse([]byte(`{"id":"`+id+`","occurred_at":"2026-11-20T12:00:00Z","institution":{"id":"uni"},"category":"course","action":{"code":"x"},"actor":{"kind":"user","id":"u1"}}`), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, item)
+	}
+	return items
 }

@@ -77,3 +77,10 @@ func BenchmarkNamesOnOpenSearch(b *testing.B) {
 		return openTest(b, enginetest.URL(b, enginetest.OpenSearch3), Options{transport: http.DefaultTransport})
 	})
 }
+
+// BenchmarkTitlesOnOpenSearch: how many courses are found by a misspelt title.
+func BenchmarkTitlesOnOpenSearch(b *testing.B) {
+	storetest.BenchTitles(b, func(b *testing.B) actionlog.Store {
+		return openTest(b, enginetest.URL(b, enginetest.OpenSearch3), Options{transport: http.DefaultTransport})
+	})
+}

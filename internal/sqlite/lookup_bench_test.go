@@ -150,3 +150,15 @@ func BenchmarkDirectoryCost(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 }
+
+// BenchmarkTitles: how many courses are found by a misspelt title.
+func BenchmarkTitles(b *testing.B) {
+	storetest.BenchTitles(b, func(b *testing.B) actionlog.Store {
+		s, err := Open(b.Context(), b.TempDir(), Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = s.Close() })
+		return s
+	})
+}

@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,7 +23,10 @@ type namedPerson struct {
 	Query, Expected, Kind string
 }
 
-func namedPeople(b *testing.B, file string) (list []namedPerson) {
+func namedPeople(b *testing.B, file string) []namedPerson { return lines[namedPerson](b, file) }
+
+// lines reads a file of the real input.
+func lines[T any](b *testing.B, file string) (list []T) {
 	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", file))
 	if err != nil {
 		b.Skip(err)
@@ -32,7 +37,7 @@ func namedPeople(b *testing.B, file string) (list []namedPerson) {
 		b.Fatal(err)
 	}
 	for lines := bufio.NewScanner(z); lines.Scan(); {
-		var p namedPerson
+		var p T
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			b.Fatal(err)
 		}
@@ -44,10 +49,22 @@ func namedPeople(b *testing.B, file string) (list []namedPerson) {
 // fill gives each person one action.
 func fill(b *testing.B, s actionlog.Store, list []namedPerson) {
 	b.Helper()
+	var actions []map[string]any
+	for _, p := range list {
+		actions = append(actions, map[string]any{"actor": map[string]any{"kind": "user", "id": p.ID, "name": p.Name}})
+	}
+	fillWith(b, s, actions)
+}
+
+// fillWith writes actions that have some members.
+func fillWith(b *testing.B, s actionlog.Store, actions []map[string]any) {
+	b.Helper()
 	var batch []actionlog.Item
-	for i, p := range list {
-		doc, err := json.Marshal(map[string]any{"id": fmt.Sprint("a", i), "occurred_at": noon.Add(time.Duration(i) * time.Millisecond), "institution": map[string]any{"id": home},
-			"category": "course", "action": map[string]any{"code": "x"}, "actor": map[string]any{"kind": "user", "id": p.ID, "name": p.Name}})
+	for i, members := range actions {
+		whole := map[string]any{"id": fmt.Sprint("a", i), "occurred_at": noon.Add(time.Duration(i) * time.Millisecond), "institution": map[string]any{"id": home},
+			"category": "course", "action": map[string]any{"code": "x"}, "actor": map[string]any{"kind": "system"}}
+		maps.Copy(whole, members)
+		doc, err := json.Marshal(whole)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -64,16 +81,19 @@ func fill(b *testing.B, s actionlog.Store, list []namedPerson) {
 
 // homeSource is the directory of the institution of the cases, as package people asks
 // it.
-type homeSource struct{ store actionlog.Store }
+type homeSource struct {
+	store actionlog.Store
+	kind  actionlog.DirectoryKind
+}
 
 // Vocabulary implements people.Source.
 func (s homeSource) Vocabulary(ctx context.Context, keys []string, limit int) ([]actionlog.DirectoryWord, bool, error) {
-	return s.store.Vocabulary(ctx, home, actionlog.DirectoryPeople, keys, limit)
+	return s.store.Vocabulary(ctx, home, s.kind, keys, limit)
 }
 
 // Lookup implements people.Source.
 func (s homeSource) Lookup(ctx context.Context, m actionlog.DirectoryMatch, limit int) ([]actionlog.DirectoryEntry, bool, error) {
-	return s.store.Lookup(ctx, home, actionlog.DirectoryPeople, m, limit)
+	return s.store.Lookup(ctx, home, s.kind, m, limit)
 }
 
 // BenchNames measures: of the people of ../shared/data, each with one action in the
@@ -95,10 +115,44 @@ func BenchNames(b *testing.B, open func(b *testing.B) actionlog.Store) {
 	}
 }
 
+// BenchTitles measures: of the courses of ../shared/data, each with one action in the
+// store, those that a title with one misspelt word means, the share that is among the
+// first ten.
+func BenchTitles(b *testing.B, open func(b *testing.B) actionlog.Store) {
+	var actions []map[string]any
+	for _, c := range lines[struct{ ID, Title string }](b, "courses_uiuc.ndjson.gz") {
+		actions = append(actions, map[string]any{"course": map[string]any{"id": c.ID, "title": c.Title}})
+	}
+	queries := lines[struct {
+		Query    string
+		Expected []string
+	}](b, "course_queries_misspelled.ndjson.gz")
+	for b.Loop() {
+		s := open(b)
+		fillWith(b, s, actions)
+		sum := 0.0
+		for _, q := range queries {
+			found, _, err := people.Search(b.Context(), homeSource{s, actionlog.DirectoryCourses}, q.Query, 10)
+			if err != nil {
+				b.Fatal(err)
+			}
+			hit := 0
+			for _, m := range found {
+				if slices.Contains(q.Expected, m.Entry.ID) {
+					hit++
+				}
+			}
+			sum += float64(hit) / float64(min(len(q.Expected), 10))
+		}
+		b.ReportMetric(sum/float64(len(queries)), "titles")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
 func report(b *testing.B, s actionlog.Store, queries []namedPerson) {
 	right, all := map[string]float64{}, map[string]float64{}
 	for _, q := range queries {
-		found, _, err := people.Search(b.Context(), homeSource{s}, q.Query, 10)
+		found, _, err := people.Search(b.Context(), homeSource{s, actionlog.DirectoryPeople}, q.Query, 10)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -141,7 +195,7 @@ func absent(b *testing.B, s actionlog.Store, everybody, queries []namedPerson) {
 				continue
 			}
 			n++
-			found, _, err := people.Search(b.Context(), homeSource{s}, name, 1)
+			found, _, err := people.Search(b.Context(), homeSource{s, actionlog.DirectoryPeople}, name, 1)
 			if err != nil {
 				b.Fatal(err)
 			}
