@@ -34,7 +34,8 @@ func problemOf(err error) problem {
 		if strings.HasPrefix(invalid.Field, "/") {
 			p.Pointer = invalid.Field
 		} else {
-			p.Parameter = invalid.Field
+			p.Parameter = parameterOf(invalid.Field)
+			p.Detail = strings.Replace(p.Detail, invalid.Field, p.Parameter, 1)
 		}
 		return p
 	case errors.Is(err, actionlog.ErrNotFound):
@@ -49,6 +50,15 @@ func problemOf(err error) problem {
 		return newProblem(http.StatusServiceUnavailable, detail)
 	}
 	return newProblem(http.StatusInternalServerError, "the service failed; its log says why")
+}
+
+// parameterOf is the parameter that asks for a field of a query.
+func parameterOf(field string) string {
+	switch actionlog.Field(field) {
+	case actionlog.FieldPerson, actionlog.FieldActor, actionlog.FieldTarget, actionlog.FieldOnBehalfOf:
+		return "user"
+	}
+	return field
 }
 
 // fail answers with a problem and ends the request.

@@ -106,3 +106,12 @@ func TestReadFilterOfARestore(t *testing.T) {
 		}
 	}
 }
+
+// A problem names the parameter, also where a store names the field of the query.
+func TestProblemNamesTheParameter(t *testing.T) {
+	for field, want := range map[string]string{"person": "user", "target": "user", "course": "course", "limit": "limit", "": ""} {
+		if p := problemOf(actionlog.Invalidf(field, "asks for too much at once")); p.Parameter != want || p.Status != 400 || !strings.HasPrefix(p.Detail, want) {
+			t.Errorf("%q: %+v", field, p)
+		}
+	}
+}
