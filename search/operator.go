@@ -2,8 +2,6 @@ package search
 
 import (
 	"crypto/sha256"
-	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,25 +26,28 @@ func (s *server) tokens(c *gin.Context) {
 
 func (s *server) createToken(c *gin.Context) {
 	var ask struct {
-		Name        string `json:"name"`
-		Institution string `json:"institution"`
-		All         bool   `json:"all"`
+		Name         string           `json:"name"`
+		Roles        []actionlog.Role `json:"roles"`
+		Institutions []string         `json:"institutions"`
+		All          bool             `json:"all"`
+		Reason       string           `json:"reason"`
+		ExpiresAt    time.Time        `json:"expires_at"`
 	}
-	d := json.NewDecoder(io.LimitReader(c.Request.Body, 64<<10))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&ask); err != nil {
-		s.fail(c, actionlog.Invalidf("", "the body is not {name, institution or all}: %v", err))
+	if err := decodeBody(c, &ask, "{name, roles, institutions or all, reason, expires_at}"); err != nil {
+		s.fail(c, err)
 		return
 	}
-	switch {
-	case ask.All == (ask.Institution != ""):
-		s.fail(c, actionlog.Invalidf("/institution", "give an institution, or all: true"))
-		return
-	case !ask.All && !actionlog.IsInstitutionID(ask.Institution):
-		s.fail(c, actionlog.Invalidf("/institution", "is not the ID of an institution"))
-		return
+	if len(ask.Roles) == 0 && ask.All {
+		ask.Roles = actionlog.Roles[:]
+	} else if len(ask.Roles) == 0 && len(ask.Institutions) > 0 {
+		ask.Roles = []actionlog.Role{actionlog.RoleAdmin}
 	}
-	t, secret, err := s.Access.Create(c.Request.Context(), ask.Name, ask.Institution, ask.All)
+	t, secret, err := s.Access.Create(c.Request.Context(), Token{Name: ask.Name, Roles: ask.Roles, All: ask.All, Institutions: ask.Institutions, Reason: ask.Reason, ExpiresAt: ask.ExpiresAt})
+	s.tellToken(c, t, secret, err)
+}
+
+// tellToken answers with a token that was made.
+func (s *server) tellToken(c *gin.Context, t Token, secret string, err error) {
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -55,6 +56,27 @@ func (s *server) createToken(c *gin.Context) {
 		Token
 		Secret string `json:"token"` // shown once
 	}{t, secret})
+}
+
+// maxOverlap is how long a token may go on that was rotated.
+const maxOverlap = 31 * 24 * time.Hour
+
+// rotateToken makes another token that allows the same.
+func (s *server) rotateToken(c *gin.Context) {
+	var ask struct {
+		Overlap string `json:"overlap"`
+	}
+	if err := decodeBody(c, &ask, "{overlap}"); err != nil {
+		s.fail(c, err)
+		return
+	}
+	overlap, err := time.ParseDuration(ask.Overlap)
+	if err != nil || overlap < 0 || overlap > maxOverlap {
+		s.fail(c, actionlog.Invalidf("/overlap", "%q is not a time as 24h, of at most %s", ask.Overlap, maxOverlap))
+		return
+	}
+	t, secret, err := s.Access.Rotate(c.Request.Context(), c.Param("id"), overlap)
+	s.tellToken(c, t, secret, err)
 }
 
 func (s *server) revokeToken(c *gin.Context) {
@@ -90,6 +112,15 @@ func letterOf(d actionlog.DeadLetter) letter {
 	return l
 }
 
+// letterFor leaves out what an action says for who may not read actions.
+func letterFor(c *gin.Context, d actionlog.DeadLetter) letter {
+	l := letterOf(d)
+	if !principal(c).has(actionlog.RoleCompliance) {
+		l.Document, l.Base64 = "", nil
+	}
+	return l
+}
+
 func (s *server) deadLetters(c *gin.Context) {
 	values := c.Request.URL.Query()
 	n, err := limit(values, 100, 1000)
@@ -116,7 +147,7 @@ func (s *server) deadLetters(c *gin.Context) {
 	}
 	data, page := []letter{}, ""
 	for _, d := range all {
-		data = append(data, letterOf(d))
+		data = append(data, letterFor(c, d))
 	}
 	if next > 0 {
 		page = strconv.FormatUint(next, 10)
@@ -139,7 +170,7 @@ func (s *server) deadLetter(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, letterOf(d))
+	c.JSON(http.StatusOK, letterFor(c, d))
 }
 
 func (s *server) dropDeadLetter(c *gin.Context) {

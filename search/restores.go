@@ -53,7 +53,7 @@ func ReadFilter(ctx context.Context, d actionlog.Directory, institution string, 
 
 func requester(c *gin.Context) actionlog.Requester {
 	p := principal(c)
-	return actionlog.Requester{ID: p.ID, Name: p.Name, Staff: p.All}
+	return actionlog.Requester{ID: p.ID, Name: p.Name, Staff: p.has(actionlog.RoleSupport, actionlog.RoleCompliance)}
 }
 
 // restoreRequest is the body of a request.
@@ -145,7 +145,7 @@ func (s *server) readRestore(c *gin.Context) (r actionlog.Restore, err error) {
 
 // shownRestore is a restore as who asks may see it: staff have the display name.
 func (s *server) shownRestore(c *gin.Context, r actionlog.Restore) actionlog.Restore {
-	if principal(c).All || s.Staff == actionlog.StaffShown {
+	if principal(c).ofPlatform() || s.Staff == actionlog.StaffShown {
 		return r
 	}
 	r.Steps = slices.Clone(r.Steps)
@@ -198,7 +198,7 @@ func (s *server) listRestores(c *gin.Context) {
 	data, next, after := []actionlog.Restore{}, "", values.Get("cursor")
 	for _, r := range all {
 		key := r.ID + "/" + r.Institution
-		if after != "" && key >= after || status != "" && string(r.Status) != status {
+		if after != "" && key >= after || !principal(c).may(r.Institution) || status != "" && string(r.Status) != status {
 			continue
 		}
 		if len(data) == n {
@@ -211,12 +211,8 @@ func (s *server) listRestores(c *gin.Context) {
 }
 
 // stepRestore takes a step, with a reason where the body has one.
-func (s *server) stepRestore(take func(r Restores) takeStep, staff bool) gin.HandlerFunc {
+func (s *server) stepRestore(take func(r Restores) takeStep) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if staff && !principal(c).All {
-			s.answer(c, newProblem(http.StatusForbidden, "staff of the platform decide that"))
-			return
-		}
 		var ask struct {
 			Reason string `json:"reason"`
 		}
@@ -247,10 +243,10 @@ func (s *server) restoreRoutes(one, operator *gin.RouterGroup) {
 	one.GET("/restores", s.listRestores)
 	one.POST("/restores", s.createRestore)
 	one.GET("/restores/:id", s.restore)
-	one.DELETE("/restores/:id", s.stepRestore(func(r Restores) takeStep { return r.Drop }, false))
-	one.POST("/restores/:id/renew", s.stepRestore(func(r Restores) takeStep { return r.Renew }, false))
-	one.POST("/restores/:id/grant", s.stepRestore(func(r Restores) takeStep { return r.Grant }, true))
-	one.POST("/restores/:id/decline", s.stepRestore(func(r Restores) takeStep { return r.Decline }, true))
+	one.DELETE("/restores/:id", s.stepRestore(func(r Restores) takeStep { return r.Drop }))
+	one.POST("/restores/:id/renew", s.stepRestore(func(r Restores) takeStep { return r.Renew }))
+	one.POST("/restores/:id/grant", s.stepRestore(func(r Restores) takeStep { return r.Grant }))
+	one.POST("/restores/:id/decline", s.stepRestore(func(r Restores) takeStep { return r.Decline }))
 	operator.GET("/restores", s.listRestores)
 	operator.GET("/reindex", s.reindexing)
 	operator.POST("/reindex", s.reindex)

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,35 +21,40 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Principal is who asks, and what it may.
+// Principal is who asks, and what it may: its roles, for its institutions.
 type Principal struct {
-	ID   string
-	Name string
-	All  bool // every institution, and the operator's calls
-	// Institution that a principal without All is limited to.
-	Institution string
+	ID           string
+	Name         string
+	Roles        []actionlog.Role
+	All          bool // every institution
+	Institutions []string
 }
 
-// may tells whether p may see an institution.
-func (p Principal) may(institution string) bool {
-	return institution != "" && (p.All || p.Institution == institution)
-}
+// ofPlatform tells whether p is of the platform's own staff.
+func (p Principal) ofPlatform() bool { return slices.ContainsFunc(p.Roles, actionlog.Role.OfPlatform) }
 
 // Token is what may be told of a token: never its secret.
 type Token struct {
-	ID          string    `json:"id"`
-	Name        string    `json:"name,omitempty"`
-	All         bool      `json:"all,omitempty"`
-	Institution string    `json:"institution,omitempty"`
-	CreatedAt   time.Time `json:"created_at"`
+	ID           string           `json:"id"`
+	Name         string           `json:"name,omitempty"`
+	Roles        []actionlog.Role `json:"roles"`
+	All          bool             `json:"all,omitempty"`
+	Institutions []string         `json:"institutions,omitempty"`
+	Reason       string           `json:"reason,omitempty"`
+	CreatedAt    time.Time        `json:"created_at"`
+	ExpiresAt    time.Time        `json:"expires_at,omitzero"`
+	UsedAt       time.Time        `json:"used_at,omitzero"` // to the hour
 }
 
 // Access knows who may do what.
 type Access interface {
 	// Check returns the principal of a token, or actionlog.ErrNotFound.
 	Check(ctx context.Context, token string) (Principal, error)
-	// Create makes a token and returns its secret, which is kept nowhere.
-	Create(ctx context.Context, name, institution string, all bool) (t Token, secret string, err error)
+	// Create makes a token that allows what t says (but for ID and times, and ExpiresAt),
+	// and returns its secret, which is kept nowhere.
+	Create(ctx context.Context, t Token) (made Token, secret string, err error)
+	// Rotate makes another token that allows the same as one, which ends after overlap.
+	Rotate(ctx context.Context, id string, overlap time.Duration) (made Token, secret string, err error)
 	// List returns all tokens, oldest first.
 	List(ctx context.Context) ([]Token, error)
 	// Revoke ends a token, or returns actionlog.ErrNotFound.
@@ -130,7 +136,8 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	if err := o.Registerer.Register(s.seconds); err != nil {
 		return nil, err
 	}
-	return s.routes(), nil
+	g := s.routes()
+	return g, checkRoutes(g.Routes())
 }
 
 // signingKey is made on first use.
@@ -152,7 +159,7 @@ func signingKey(ctx context.Context, state actionlog.State) ([]byte, error) {
 	return key, nil
 }
 
-func (s *server) routes() http.Handler {
+func (s *server) routes() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	g := gin.New()
 	g.HandleMethodNotAllowed = true
@@ -165,16 +172,16 @@ func (s *server) routes() http.Handler {
 	g.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "alive"}) })
 	g.GET("/readyz", s.ready)
 	g.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", s.OpenAPI) })
-	known := g.Group("", s.authenticate)
-	known.GET("/metrics", s.operator, gin.WrapH(s.Metrics))
-	known.GET("/v1/accounting", s.operator, s.accounting)
+	known := g.Group("", s.authenticate, s.authorize)
+	known.GET("/metrics", gin.WrapH(s.Metrics))
+	known.GET("/v1/accounting", s.accounting)
 	if s.Operations {
 		return g
 	}
 	known.GET("/v1/institutions", s.institutions)
 	known.GET("/v1/action-types", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"data": actionlog.Catalogue()}) })
 	known.GET("/v1/archive/key", s.archiveKey)
-	one := known.Group("/v1/institutions/:institution", s.authorize)
+	one := known.Group(institutionPath)
 	one.GET("/actions", s.list)
 	one.POST("/actions", s.ingest)
 	one.GET("/actions/:id", s.detail)
@@ -186,10 +193,11 @@ func (s *server) routes() http.Handler {
 	one.GET("/people", s.lookup(actionlog.DirectoryPeople))
 	one.GET("/courses", s.lookup(actionlog.DirectoryCourses))
 	one.GET("/classes", s.lookup(actionlog.DirectoryClasses))
-	operator := known.Group("/v1", s.operator)
+	operator := known.Group("/v1")
 	operator.GET("/tokens", s.tokens)
 	operator.POST("/tokens", s.createToken)
 	operator.DELETE("/tokens/:id", s.revokeToken)
+	operator.POST("/tokens/:id/rotate", s.rotateToken)
 	operator.GET("/dead-letters", s.deadLetters)
 	operator.GET("/dead-letters/:position", s.deadLetter)
 	operator.DELETE("/dead-letters/:position", s.dropDeadLetter)
@@ -265,22 +273,6 @@ func (s *server) authenticate(c *gin.Context) {
 	}
 }
 
-// authorize is the one place where an institution enters a request. One that
-// the caller may not see is as if it were not there.
-func (s *server) authorize(c *gin.Context) {
-	id := c.Param("institution")
-	if !actionlog.IsInstitutionID(id) || !principal(c).may(id) {
-		s.answer(c, newProblem(http.StatusNotFound, "there is no such institution"))
-	}
-}
-
-// operator lets only all-powerful tokens pass.
-func (s *server) operator(c *gin.Context) {
-	if !principal(c).All {
-		s.answer(c, newProblem(http.StatusNotFound, "there is nothing at this address"))
-	}
-}
-
 func (s *server) ready(c *gin.Context) {
 	type result struct {
 		Name    string `json:"name"`
@@ -318,8 +310,10 @@ func (s *server) institutions(c *gin.Context) {
 			data = append(data, institution(i))
 		}
 	}
-	if !p.All && len(data) == 0 {
-		data = append(data, institution{ID: p.Institution})
+	for _, id := range p.Institutions { // also those that have no actions yet
+		if !slices.ContainsFunc(data, func(i institution) bool { return i.ID == id }) {
+			data = append(data, institution{ID: id})
+		}
 	}
 	c.JSON(http.StatusOK, gin.H{"data": data})
 }

@@ -100,12 +100,12 @@ func TestStaff(t *testing.T) {
 }
 
 // A token of one institution sees that one; every other is as if it were not
-// there, and so are the operator's calls.
+// there, and the operator's calls are not for it.
 func TestScope(t *testing.T) {
 	s := startService(t)
 	other := strings.Replace(acme("o1", time.Hour, `"summary":"secret"`), `"acme"`, `"other"`, 1)
 	s.publish(t, [][]byte{[]byte(acme("a1", time.Hour, "")), []byte(other)})
-	status, _, body := s.send(t, s.token, "POST", "/v1/tokens", "application/json", "", []byte(`{"name":"acme's","institution":"acme"}`))
+	status, _, body := s.send(t, s.token, "POST", "/v1/tokens", "application/json", "", []byte(`{"name":"acme's","institutions":["acme"]}`))
 	var created struct{ ID, Token string }
 	if err := json.Unmarshal(body, &created); err != nil || status != 201 {
 		t.Fatalf("%d %s %v", status, body, err)
@@ -114,7 +114,7 @@ func TestScope(t *testing.T) {
 		"/v1/institutions/acme/actions": 200, "/v1/institutions/acme/actions/a1": 200, "/v1/institutions": 200, "/v1/action-types": 200,
 		"/v1/institutions/other/actions": 404, "/v1/institutions/other/actions/o1": 404, "/v1/institutions/other/export": 404,
 		"/v1/institutions/other/histogram": 404, "/v1/institutions/other/facets?field=actor": 404, "/v1/institutions/other/people?q=x": 404,
-		"/v1/institutions/acme/actions/o1": 404, "/v1/tokens": 404, "/v1/dead-letters": 404, "/metrics": 404, "/v1/institutions/nobody/actions": 404,
+		"/v1/institutions/acme/actions/o1": 404, "/v1/tokens": 403, "/v1/dead-letters": 403, "/metrics": 403, "/v1/institutions/nobody/actions": 404,
 	} {
 		status, _, body := s.send(t, created.Token, "GET", path, "", "", nil)
 		if status != want || strings.Contains(string(body), "secret") || path == "/v1/institutions" && strings.Contains(string(body), "other") {

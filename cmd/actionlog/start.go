@@ -318,18 +318,27 @@ type accessPort struct{ tokens *access.Tokens }
 
 func (a accessPort) Check(ctx context.Context, token string) (search.Principal, error) {
 	g, err := a.tokens.Check(ctx, token)
-	return search.Principal{ID: g.ID, Name: g.Name, All: g.All, Institution: g.Institution}, err
+	return search.Principal{ID: g.ID, Name: g.Name, Roles: g.Roles, All: g.All, Institutions: g.Institutions}, err
 }
 
-func (a accessPort) Create(ctx context.Context, name, institution string, all bool) (search.Token, string, error) {
-	g, secret, err := a.tokens.Create(ctx, name, institution, all)
-	return search.Token(g), secret, err
+func tokenOf(g access.Grant) search.Token {
+	return search.Token{ID: g.ID, Name: g.Name, Roles: g.Roles, All: g.All, Institutions: g.Institutions, Reason: g.Reason, CreatedAt: g.CreatedAt, ExpiresAt: g.ExpiresAt, UsedAt: g.UsedAt}
+}
+
+func (a accessPort) Create(ctx context.Context, t search.Token) (search.Token, string, error) {
+	g, secret, err := a.tokens.Create(ctx, access.Grant{Name: t.Name, Roles: t.Roles, All: t.All, Institutions: t.Institutions, Reason: t.Reason, ExpiresAt: t.ExpiresAt})
+	return tokenOf(g), secret, err
+}
+
+func (a accessPort) Rotate(ctx context.Context, id string, overlap time.Duration) (search.Token, string, error) {
+	g, secret, err := a.tokens.Rotate(ctx, id, overlap)
+	return tokenOf(g), secret, err
 }
 
 func (a accessPort) List(ctx context.Context) (list []search.Token, err error) {
 	grants, err := a.tokens.List(ctx)
 	for _, g := range grants {
-		list = append(list, search.Token(g))
+		list = append(list, tokenOf(g))
 	}
 	return list, err
 }

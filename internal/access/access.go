@@ -21,16 +21,68 @@ import (
 // bucket of State in which tokens are kept, by their ID.
 const bucket = "tokens"
 
-// Grant is what a token allows.
+const (
+	// MaxSupport is for how long a token of support may be made.
+	MaxSupport = 31 * 24 * time.Hour
+	// noteUse is how exactly it is noted when a token was used.
+	noteUse = time.Hour
+	// most institutions that one token names.
+	maxInstitutions = 500
+)
+
+// Grant is what a token allows: its roles, for its institutions.
 type Grant struct {
-	ID          string    `json:"id"`
-	Name        string    `json:"name,omitempty"`
-	All         bool      `json:"all,omitempty"` // every institution, and the operator's calls
-	Institution string    `json:"institution,omitempty"`
-	CreatedAt   time.Time `json:"created_at"`
+	ID    string           `json:"id"`
+	Name  string           `json:"name,omitempty"`
+	Roles []actionlog.Role `json:"roles"`
+	// All: every institution. Otherwise Institutions; compliance and operator are not of
+	// any.
+	All          bool      `json:"all,omitempty"`
+	Institutions []string  `json:"institutions,omitempty"`
+	Reason       string    `json:"reason,omitempty"` // why support needs it
+	CreatedAt    time.Time `json:"created_at"`
+	ExpiresAt    time.Time `json:"expires_at,omitzero"` // zero: never
+	// UsedAt is about when it was used last, to the hour.
+	UsedAt time.Time `json:"used_at,omitzero"`
+	// Institution of a token of an earlier version, which had no roles.
+	Institution string `json:"institution,omitempty"`
 }
 
-// stored is a grant and the SHA-256 of its token. A token is 128 random bits:
+// check says what a grant lacks; fields are JSON pointers.
+func (g *Grant) check(now time.Time) error {
+	of := func(roles ...actionlog.Role) bool {
+		return slices.ContainsFunc(g.Roles, func(r actionlog.Role) bool { return slices.Contains(roles, r) })
+	}
+	for _, r := range g.Roles {
+		if !slices.Contains(actionlog.Roles[:], r) {
+			return actionlog.Invalidf("/roles", "%q is not one of %v", r, actionlog.Roles)
+		}
+	}
+	for _, id := range g.Institutions {
+		if !actionlog.IsInstitutionID(id) {
+			return actionlog.Invalidf("/institutions", "%q is not the ID of an institution", id)
+		}
+	}
+	switch {
+	case len(g.Roles) == 0:
+		return actionlog.Invalidf("/roles", "is missing: one or more of %v", actionlog.Roles)
+	case g.All && len(g.Institutions) > 0:
+		return actionlog.Invalidf("/institutions", "cannot be given with all")
+	case len(g.Institutions) > maxInstitutions:
+		return actionlog.Invalidf("/institutions", "are more than %d", maxInstitutions)
+	case !g.All && len(g.Institutions) == 0 && of(actionlog.RoleAdmin, actionlog.RoleAuditor, actionlog.RolePublisher, actionlog.RoleSupport):
+		return actionlog.Invalidf("/institutions", "are missing: of which institutions?")
+	case !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(now):
+		return actionlog.Invalidf("/expires_at", "is over")
+	case !g.All && of(actionlog.RoleSupport) && (g.ExpiresAt.IsZero() || g.ExpiresAt.Sub(now) > MaxSupport):
+		return actionlog.Invalidf("/expires_at", "support has a token for at most %d days", MaxSupport/(24*time.Hour))
+	case !g.All && of(actionlog.RoleSupport) && strings.TrimSpace(g.Reason) == "":
+		return actionlog.Invalidf("/reason", "is missing: support says why, or for which ticket")
+	}
+	return nil
+}
+
+// stored is a grant and the SHA-256 of its token. A token is more than 256 random bits:
 // it cannot be guessed from its hash, so that no slow hash is needed.
 type stored struct {
 	Grant
@@ -43,20 +95,56 @@ type Tokens struct {
 	Now   func() time.Time
 }
 
-// Create makes a token: "al_<id>_<secret>". It is not kept; its hash is.
-func (t *Tokens) Create(ctx context.Context, name, institution string, all bool) (Grant, string, error) {
-	id := strings.ToLower(rand.Text()[:10])
-	token := "al_" + id + "_" + rand.Text()
-	g := Grant{ID: id, Name: name, All: all, Institution: institution, CreatedAt: t.Now().UTC().Truncate(time.Second)}
-	value, err := json.Marshal(stored{g, sha256.Sum256([]byte(token))})
-	if err != nil {
+// Create makes a token: "al_<id>_<secret>". It is not kept; its hash is. Of g all but ID
+// and times are taken, and ExpiresAt.
+func (t *Tokens) Create(ctx context.Context, g Grant) (Grant, string, error) {
+	now := t.Now().UTC().Truncate(time.Second)
+	g.ID, g.CreatedAt, g.UsedAt, g.Institution = strings.ToLower(rand.Text()[:10]), now, time.Time{}, ""
+	if err := g.check(now); err != nil {
 		return Grant{}, "", err
 	}
-	if _, err := t.State.Put(ctx, bucket, id, value, 0); err != nil {
-		return Grant{}, "", fmt.Errorf("token: %w", err)
+	token := "al_" + g.ID + "_" + rand.Text() + rand.Text()
+	if _, err := t.put(ctx, stored{g, sha256.Sum256([]byte(token))}, 0); err != nil {
+		return Grant{}, "", err
 	}
 	return g, token, nil
 }
+
+// Rotate makes another token that allows the same; the old one goes on for a while.
+func (t *Tokens) Rotate(ctx context.Context, id string, overlap time.Duration) (Grant, string, error) {
+	s, revision, err := t.get(ctx, id)
+	if err != nil {
+		return Grant{}, "", err
+	}
+	now := t.Now().UTC()
+	if s.expired(now) {
+		return Grant{}, "", fmt.Errorf("token %s has expired: %w", id, actionlog.ErrConflict)
+	}
+	g, token, err := t.Create(ctx, s.Grant)
+	if err != nil {
+		return Grant{}, "", err
+	}
+	if end := now.Add(overlap).Truncate(time.Second); s.ExpiresAt.IsZero() || end.Before(s.ExpiresAt) {
+		s.ExpiresAt = end
+		if _, err := t.put(ctx, s, revision); err != nil {
+			return Grant{}, "", errors.Join(err, t.Revoke(ctx, g.ID))
+		}
+	}
+	return g, token, nil
+}
+
+func (t *Tokens) put(ctx context.Context, s stored, revision uint64) (uint64, error) {
+	value, err := json.Marshal(s)
+	if err != nil {
+		return 0, err
+	}
+	if revision, err = t.State.Put(ctx, bucket, s.ID, value, revision); err != nil {
+		return 0, fmt.Errorf("token: %w", err)
+	}
+	return revision, nil
+}
+
+func (g *Grant) expired(now time.Time) bool { return !g.ExpiresAt.IsZero() && !now.Before(g.ExpiresAt) }
 
 // Check returns what a token allows, or actionlog.ErrNotFound.
 func (t *Tokens) Check(ctx context.Context, token string) (Grant, error) {
@@ -64,26 +152,37 @@ func (t *Tokens) Check(ctx context.Context, token string) (Grant, error) {
 	if len(parts) != 3 || parts[0] != "al" {
 		return Grant{}, fmt.Errorf("token: %w", actionlog.ErrNotFound)
 	}
-	s, err := t.get(ctx, parts[1])
+	s, revision, err := t.get(ctx, parts[1])
 	if err != nil {
 		return Grant{}, err
 	}
-	hash := sha256.Sum256([]byte(token))
-	if subtle.ConstantTimeCompare(hash[:], s.Hash[:]) != 1 {
+	now, hash := t.Now().UTC(), sha256.Sum256([]byte(token))
+	if subtle.ConstantTimeCompare(hash[:], s.Hash[:]) != 1 || s.expired(now) {
 		return Grant{}, fmt.Errorf("token: %w", actionlog.ErrNotFound)
+	}
+	if now.Sub(s.UsedAt) >= noteUse {
+		s.UsedAt = now.Truncate(noteUse)
+		_, _ = t.put(ctx, s, revision) // somebody else noted it, or it is not noted this time
 	}
 	return s.Grant, nil
 }
 
-func (t *Tokens) get(ctx context.Context, id string) (s stored, err error) {
-	value, _, err := t.State.Get(ctx, bucket, id)
+func (t *Tokens) get(ctx context.Context, id string) (s stored, revision uint64, err error) {
+	value, revision, err := t.State.Get(ctx, bucket, id)
 	if err != nil {
-		return s, fmt.Errorf("token: %w", err)
+		return s, 0, fmt.Errorf("token: %w", err)
 	}
 	if err := json.Unmarshal(value, &s); err != nil {
-		return s, fmt.Errorf("token %s: %w", id, err)
+		return s, 0, fmt.Errorf("token %s: %w", id, err)
 	}
-	return s, nil
+	if len(s.Roles) == 0 { // of an earlier version
+		s.Roles = actionlog.Roles[:]
+		if !s.All {
+			s.Roles, s.Institutions = []actionlog.Role{actionlog.RoleAdmin, actionlog.RolePublisher}, []string{s.Institution}
+		}
+	}
+	s.Institution = ""
+	return s, revision, nil
 }
 
 // List returns all grants, oldest first.
@@ -94,7 +193,7 @@ func (t *Tokens) List(ctx context.Context) ([]Grant, error) {
 	}
 	var grants []Grant
 	for _, id := range ids {
-		s, err := t.get(ctx, id)
+		s, _, err := t.get(ctx, id)
 		if errors.Is(err, actionlog.ErrNotFound) {
 			continue // revoked meanwhile
 		}
@@ -109,26 +208,26 @@ func (t *Tokens) List(ctx context.Context) ([]Grant, error) {
 
 // Revoke ends a token, or returns actionlog.ErrNotFound.
 func (t *Tokens) Revoke(ctx context.Context, id string) error {
-	if _, err := t.get(ctx, id); err != nil {
+	if _, _, err := t.get(ctx, id); err != nil {
 		return err
 	}
 	return t.State.Delete(ctx, bucket, id)
 }
 
-// Bootstrap makes sure that the file at path (mode 0600) holds a token that may
-// do everything: it keeps the one that is there if it is still valid, and
+// Bootstrap makes sure that the file at path (mode 0600) holds a token that has all roles
+// for every institution: it keeps the one that is there if it is still valid, and
 // otherwise makes another.
 func (t *Tokens) Bootstrap(ctx context.Context, path string) error {
 	if text, err := os.ReadFile(path); err == nil {
 		g, err := t.Check(ctx, strings.TrimSpace(string(text)))
-		if err == nil && g.All {
+		if err == nil && g.All && len(g.Roles) == len(actionlog.Roles) {
 			return nil
 		}
 		if err != nil && !errors.Is(err, actionlog.ErrNotFound) {
 			return err
 		}
 	}
-	_, token, err := t.Create(ctx, "first token", "", true)
+	_, token, err := t.Create(ctx, Grant{Name: "first token", Roles: actionlog.Roles[:], All: true})
 	if err != nil {
 		return err
 	}
