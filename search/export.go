@@ -108,6 +108,9 @@ func (s *server) export(c *gin.Context) {
 	x := s.startExport(c, o, a.institution)
 	for ; more; r, err, more = next() {
 		if err == nil {
+			err = s.own(a.institution, &r)
+		}
+		if err == nil {
 			shown, masked := s.shown(r)
 			err = x.write(shown, masked)
 		}

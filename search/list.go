@@ -201,6 +201,11 @@ func (s *server) listed(c *gin.Context) (a *asked, page actionlog.Page, next str
 	if err = s.reachedStill(c.Request.Context(), a); err != nil {
 		return nil, page, "", err
 	}
+	for i := range page.Records {
+		if err = s.own(a.institution, &page.Records[i]); err != nil {
+			return nil, actionlog.Page{}, "", err
+		}
+	}
 	if a.at.Mark == "" && page.Next == "" { // the page is everything
 		a.meta.Total = &total{int64(len(page.Records)), "eq"}
 	} else if a.meta.Total, err = s.count(c, a, counting); err != nil {
@@ -256,7 +261,7 @@ func (s *server) one(c *gin.Context, own ...string) (actionlog.Record, error) {
 	if len(records) == 0 {
 		return actionlog.Record{}, actionlog.ErrNotFound
 	}
-	return records[0], nil
+	return records[0], s.own(c.Param("institution"), &records[0])
 }
 
 func contains(list []string, s string) bool {

@@ -113,6 +113,7 @@ type server struct {
 	Options
 	key     []byte // signs cursors
 	seconds *prometheus.HistogramVec
+	foreign prometheus.Counter // records that were held back, see own
 }
 
 // New returns the API.
@@ -133,7 +134,8 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	}
 	s.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "actionlog_http_seconds",
 		Help: "Seconds per request.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"method", "route", "status"})
-	if err := o.Registerer.Register(s.seconds); err != nil {
+	s.foreign = prometheus.NewCounter(prometheus.CounterOpts{Name: "actionlog_foreign_records_total", Help: "Records of another institution that a store returned and that were held back. To be 0."})
+	if err := errors.Join(o.Registerer.Register(s.seconds), o.Registerer.Register(s.foreign)); err != nil {
 		return nil, err
 	}
 	g := s.routes()
