@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"actionlog"
+	"actionlog/internal/elastic"
+	"actionlog/internal/sqlite"
+	"actionlog/search"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Non-interference: what an institution is answered on its own data and another's is, byte
+// for byte, what it is answered on its own data alone, whatever it asks: the two share
+// names, IDs, e-mail addresses, courses and the IDs of actions. Only how long it took, and
+// until when the stream is settled, may differ. ACTIONLOG_CASES says how many questions
+// (default 10,000; on an engine a twentieth).
+func TestNonInterference(t *testing.T) {
+	cases := 10_000
+	if n, err := strconv.Atoi(os.Getenv("ACTIONLOG_CASES")); err == nil {
+		cases = n
+	}
+	rounds := 4
+	if url, _ := engineOf(t); url != "" {
+		cases, rounds = cases/20, 1
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range rounds {
+		w := newTwoWorlds(t, rng)
+		found, failed := 0, 0
+		for range cases / rounds {
+			path := w.question()
+			both, alone := w.ask(w.both, path), w.ask(w.alone, path)
+			if both != alone && failed < 5 {
+				failed++
+				t.Errorf("%s\non both:  %.1500s\nalone:    %.1500s", path, both, alone)
+			}
+			if strings.Contains(both, "SECRET") {
+				t.Fatalf("%s: %.1500s", path, both)
+			}
+			if strings.HasPrefix(both, "200") && strings.Contains(both, `"document"`) {
+				found++
+			}
+			w.remember(both)
+		}
+		if found < cases/rounds/10 {
+			t.Errorf("only %d of %d questions found anything", found, cases/rounds)
+		}
+	}
+}
+
+// twoWorlds are an API on the data of two institutions and one on the data of the first.
+type twoWorlds struct {
+	*testing.T
+	*rand.Rand
+	both, alone http.Handler
+	now         time.Time
+	next        []string // pages that lists went on with
+}
+
+var isolationNow = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func newTwoWorlds(t *testing.T, rng *rand.Rand) *twoWorlds {
+	state, err := sqlite.OpenState(filepath.Join(t.TempDir(), "state.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = state.Close() })
+	w := &twoWorlds{T: t, Rand: rng, now: isolationNow}
+	var ours, theirs []actionlog.Item
+	for i := range 250 {
+		ours = append(ours, w.action("north", i, i*2+1))
+		theirs = append(theirs, w.action("south", i, i*2+2))
+	}
+	open := func(batches ...[]actionlog.Item) http.Handler {
+		store := openIsolated(t)
+		for start := 0; start < 250; start += 50 {
+			for _, all := range batches {
+				if outcomes, err := store.Write(t.Context(), all[start:start+50]); err != nil || outcomes[0].Err != nil {
+					t.Fatal(outcomes, err)
+				}
+			}
+		}
+		handler, err := search.New(t.Context(), search.Options{Searcher: store, Scanner: store, Directory: store, Institutions: store, Progress: settledAt{w.now}, State: state,
+			Access: onlyNorth{}, Registerer: prometheus.NewRegistry(), Metrics: http.NotFoundHandler(), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return handler
+	}
+	w.both, w.alone = open(ours, theirs), open(ours)
+	return w
+}
+
+// openIsolated opens an empty store, of the engine that the test's name says.
+func openIsolated(t *testing.T) engine {
+	now := func() time.Time { return isolationNow }
+	var store engine
+	var err error
+	if url, prefix := engineOf(t); url != "" {
+		store, err = elastic.Open(t.Context(), elastic.Options{Addresses: []string{url}, Prefix: prefix, RefreshEvery: time.Millisecond, Now: now}, slog.New(slog.DiscardHandler))
+	} else {
+		store, err = sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{Now: now, Log: slog.New(slog.DiscardHandler)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+type settledAt struct{ at time.Time }
+
+func (s settledAt) Settled(context.Context) (time.Time, error) { return s.at, nil }
+
+// onlyNorth is an Access with one token, of north's admin.
+type onlyNorth struct{ search.Access }
+
+func (onlyNorth) Check(context.Context, string) (search.Principal, error) {
+	return search.Principal{ID: "t", Roles: []actionlog.Role{actionlog.RoleAdmin}, Institutions: []string{"north"}}, nil
+}
+
+func (w *twoWorlds) pick(list ...string) string { return list[w.IntN(len(list))] }
+
+func (w *twoWorlds) person() string {
+	i := w.IntN(6)
+	names := []string{"Ann Lee", "Anne Lee", "Séamus O'Brien", "王小明", "Łukasz Zając", "Ann-Marie Leigh"}
+	return fmt.Sprintf(`{"kind":%q,"id":"u%d","name":%q,"email":"u%d@example.edu","external_id":"X%d"}`, w.pick("user", "staff", "api_key"), i, names[w.IntN(6)], w.IntN(6), i)
+}
+
+// action invents an action. What the other institution does is secret.
+func (w *twoWorlds) action(institution string, n, sequence int) actionlog.Item {
+	summary := w.pick("grade changed", "report created", "nothing special")
+	if institution != "north" {
+		summary += " SECRET"
+	}
+	at := w.now.Add(-time.Duration(w.Int64N(int64(12 * 24 * time.Hour)))).Truncate(time.Hour)
+	doc := fmt.Sprintf(`{"id":"a%d","occurred_at":%q,"institution":{"id":%q,"name":%q},"category":%q,"action":{"code":%q},"actor":%s,"targets":[%s],"course":{"id":"c%d","title":%q},"outcome":%q,`+
+		`"request":{"method":%q,"url":%q},"response":{"code":%d},"origin":{"ip":%q,"channel":%q},"trace":{"batch_id":"b%d"},"summary":%q}`,
+		n, at.Format(time.RFC3339), institution, strings.ToUpper(institution), w.pick("course", "api", "institution"), w.pick("a.b", "c.d", "e.f"), w.person(), w.person(), w.IntN(4), w.pick("Arts and Craft", "Geometry", "Crafts"),
+		w.pick("success", "failure"), w.pick("GET", "POST"), w.pick("/v2/a", "/v2/b?x=1"), 200+w.IntN(300), w.pick("10.0.0.1", "10.0.0.2"), w.pick("web", "api"), w.IntN(5), summary)
+	item, err := actionlog.Parse([]byte(doc), nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	item.Position, item.ReceivedAt = actionlog.Position{Stream: "s1", Sequence: uint64(sequence)}, w.now.Add(time.Duration(sequence)*time.Millisecond)
+	return item
+}
+
+// question invents a request.
+func (w *twoWorlds) question() string {
+	if len(w.next) > 0 && w.IntN(4) == 0 {
+		path := w.next[len(w.next)-1]
+		w.next = w.next[:len(w.next)-1]
+		return path
+	}
+	q := w.filters()
+	add := func(name string, values ...string) { q.Set(name, w.pick(values...)) }
+	path := "actions"
+	switch w.IntN(12) {
+	case 0:
+		path = "histogram"
+		add("interval", "day", "hour", "auto", "week")
+		add("by", "", "category", "outcome")
+	case 1, 2:
+		path = "facets"
+		add("field", "category", "action", "outcome", "actor_kind", "ip", "actor", "course", "response_code", "channel")
+		add("limit", "1", "3", "100")
+	case 3, 4:
+		path, q = w.pick("people", "courses", "classes"), url.Values{"q": {w.text()}}
+		add("limit", "1", "5", "50")
+	case 5:
+		path = "export"
+		add("format", "ndjson", "csv", "json")
+	case 6:
+		path, q = "actions/a"+strconv.Itoa(w.IntN(300)), url.Values{}
+		path += w.pick("", "", "/export")
+	case 7:
+		add(w.pick("limit", "cursor", "order", "colour", "response_code", "from"), "0", "x", "-1", "now")
+	default:
+		add("limit", "1", "2", "7", "50")
+		add("order", "newest", "oldest")
+		add("total", "some", "exact", "none")
+	}
+	return "/v1/institutions/north/" + path + "?" + q.Encode()
+}
+
+func (w *twoWorlds) text() string {
+	return w.pick("ann lee", "an lea", "obrien", "Seamus", "王小明", "lukas zajac", "u2@example.edu", "id:u3", "@example.edu", "u1@*", "X4", "nobody", "arts", "crfat", "geometry", "id:c1", "south", "SECRET")
+}
+
+func (w *twoWorlds) filters() url.Values {
+	q := url.Values{}
+	for name, values := range map[string][]string{"user": {w.text()}, "course": {w.text()}, "category": {"course", "api", "-institution"}, "action": {"a.b", "c.d", "-e.f"},
+		"outcome": {"success", "failure"}, "any": {"grade", "secret", "report created", "ann", "south"}, "response_code": {"2xx", "300-399", "404"}, "ip": {"10.0.0.1", "10.0.0.0/8"},
+		"batch": {"b1", "b2"}, "channel": {"web", "-api"}, "response_url": {"/v2/a", "/v2"}, "near": {"include", "exclude"}, "user_role": {"actor", "target"}, "actor_kind": {"staff", "user"}} {
+		if w.IntN(9) == 0 {
+			q.Set(name, w.pick(values...))
+		}
+	}
+	q.Set("from", w.pick("now-30d", "now-5d", "2026-11-10", "2026-11-15"))
+	if w.IntN(3) == 0 {
+		q.Set("to", w.pick("now", "now-1d", "2026-11-18"))
+	}
+	return q
+}
+
+// mayDiffer is what may differ between two answers.
+var mayDiffer = regexp.MustCompile(`"took_ms":\d+|"complete_through":"[^"]*"`)
+
+// ask returns the whole answer.
+func (w *twoWorlds) ask(h http.Handler, path string) string {
+	r := httptest.NewRecorder()
+	req := httptest.NewRequestWithContext(w.Context(), http.MethodGet, path, nil)
+	req.Header.Set("Authorization", "Bearer x")
+	h.ServeHTTP(r, req)
+	res := r.Result()
+	return fmt.Sprintf("%d %s %s %v %s", r.Code, r.Header().Get("Content-Type"), r.Header().Get("Link"), res.Trailer, mayDiffer.ReplaceAllString(r.Body.String(), ""))
+}
+
+// remember keeps where a list goes on.
+func (w *twoWorlds) remember(answer string) {
+	if _, link, ok := strings.Cut(answer, "<"); ok && len(w.next) < 50 {
+		if path, _, ok := strings.Cut(link, `>; rel="next"`); ok {
+			w.next = append(w.next, path)
+		}
+	}
+}
