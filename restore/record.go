@@ -41,9 +41,10 @@ func (x *record) step(at time.Time, step string, by actionlog.Requester, reason 
 	x.Steps = append(x.Steps, actionlog.RestoreStep{Step: step, At: at, By: by.ID, Name: by.Name, Staff: by.Staff, Reason: reason})
 }
 
-// over tells whether nothing is to be done for it any more.
+// over tells whether nothing will be to do for it any more; one that failed may be granted
+// again.
 func (x *record) over() bool {
-	return x.Status.Over() && x.Removed && x.Announced == len(x.Steps)
+	return x.Status.Over() && x.Status != actionlog.RestoreFailed && x.Removed && x.Announced == len(x.Steps)
 }
 
 func (d *Desk) get(ctx context.Context, key string) (x record, revision uint64, err error) {

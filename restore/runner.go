@@ -14,6 +14,9 @@ import (
 const (
 	// lookEvery is how often a Runner looks for what nobody woke it for.
 	lookEvery = time.Second
+	// leaveAlone is how long nobody looks at a restore that is ready, of which there may be
+	// many: what another process decided is noticed so much later.
+	leaveAlone = 15 * time.Second
 	// againAfter is how long it rests when something did not get on.
 	againAfter = 5 * time.Second
 )
@@ -88,14 +91,19 @@ type Runner struct {
 	removing  sync.Mutex
 	inspected map[string]time.Time // when what is back was looked at; of keepHouse
 
-	mu    sync.Mutex
-	done  map[string]bool // restores that need nothing any more
-	busy  string          // whose job runs
-	woken chan struct{}
+	mu       sync.Mutex
+	done     map[string]bool // restores that need nothing any more
+	quietFor time.Duration   // how long one that is ready is left alone, unless somebody wakes the Runner
+	quiet    map[string]time.Time
+	busy     string // whose job runs
+	woken    chan struct{}
 }
 
 // Wake has the Runner look now.
 func (r *Runner) Wake() {
+	r.mu.Lock()
+	r.quiet = nil
+	r.mu.Unlock()
 	select {
 	case r.wakes() <- struct{}{}:
 	default:
@@ -115,6 +123,9 @@ func (r *Runner) wakes() chan struct{} {
 // beside them days that are made anew and what takes little time: estimates, what is over,
 // announcements.
 func (r *Runner) Run(ctx context.Context) error {
+	r.mu.Lock()
+	r.quietFor = leaveAlone
+	r.mu.Unlock()
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { r.loop(ctx, r.keepHouse) })
@@ -161,7 +172,7 @@ func (r *Runner) open(ctx context.Context) iter.Seq2[*record, error] {
 		}
 		for _, key := range keys {
 			r.mu.Lock()
-			done := r.done[key]
+			done := r.done[key] || time.Now().Before(r.quiet[key])
 			r.mu.Unlock()
 			if done {
 				continue
@@ -281,6 +292,14 @@ func (r *Runner) tidy(ctx context.Context, x *record) error {
 	}
 	if x.Announced < len(x.Steps) {
 		return r.announce(ctx, x)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if x.Status == actionlog.RestoreReady && r.quietFor > 0 {
+		if r.quiet == nil {
+			r.quiet = map[string]time.Time{}
+		}
+		r.quiet[keyOf(x.Institution, x.ID)] = time.Now().Add(r.quietFor)
 	}
 	return nil
 }

@@ -223,7 +223,6 @@ func TestRestoreOfADamagedArchive(t *testing.T) {
 	if _, err := w.desk().Grant(ctx, "uni", r.ID, staff, "mended"); err != nil {
 		t.Fatal(err)
 	}
-	runner = w.runner()
 	if err := w.settle(runner); err != nil {
 		t.Fatal(err)
 	}
