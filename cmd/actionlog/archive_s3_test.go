@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,16 @@ func TestArchiveInS3(t *testing.T) {
 	}
 	eventually(t, "every position is accounted for", func() bool {
 		return strings.Contains(s.send1(t, "/v1/accounting"), `"indexed":600,`)
+	})
+	s.publish(t, [][]byte{[]byte(`{"id":"old","occurred_at":"2025-03-01T10:00:00Z","institution":{"id":"invented"},"category":"course","action":{"code":"a.b"},"actor":{"kind":"user"}}`)})
+	s3.Stop()
+	var r actionlog.Restore
+	s.call(t, http.MethodPost, "/v1/institutions/invented/restores", `{"from":"2025-01-01","reason":"test"}`, &r)
+	time.Sleep(time.Second) // it cannot be read now
+	s3.Start(t)
+	eventually(t, "what is in S3 is restored once that is there again", func() bool {
+		s.get(t, "/v1/institutions/invented/restores/"+r.ID, &r)
+		return r.Status == actionlog.RestoreReady && r.Progress.Restored == 1
 	})
 }
 
