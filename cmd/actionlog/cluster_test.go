@@ -190,8 +190,8 @@ func TestManyMachines(t *testing.T) {
 		t.Logf("killing %s", k.name)
 		m.publishAnyhow(t, all, k.kill)
 		k.back()
+		m.search.settle(t) // one at a time: what comes back has what the others have
 	}
-	m.search.settle(t)
 	counted := map[string]int{}
 	ids, total := m.search.list(t, "invented", map[string][]string{"from": {"now-92d"}, "to": {"now"}, "limit": {"1000"}, "total": {"exact"}})
 	for id, n := range ids {
