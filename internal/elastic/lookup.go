@@ -38,7 +38,7 @@ func (s *Store) Lookup(ctx context.Context, institution string, kind actionlog.D
 	}
 	filter := append(ofKind(institution, kind), conditions...)
 	a, err := s.client.search(ctx, s.directoryIndex(), nil, obj{"query": obj{"bool": obj{"filter": filter}}, "collapse": obj{"field": "entry"},
-		"sort": list{obj{"at": "desc"}}, "size": limit + 1, "track_total_hits": false, "_source": []string{"entry"}})
+		"sort": list{obj{"at": "desc"}, obj{"entry": "asc"}}, "size": limit + 1, "track_total_hits": false, "_source": []string{"entry"}})
 	if err != nil {
 		return nil, false, unavailable(err)
 	}
