@@ -2,6 +2,7 @@ package actionlog
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -164,6 +165,17 @@ type Record struct {
 	Warnings    []string // what was not indexed and why: "origin.ip: not an IP address"
 	Staff       bool     // the actor is a member of the platform's staff
 	Document    []byte   // one JSON object
+}
+
+// Item reads what is kept as what is written: to put it into another store, or another
+// place of this one.
+func (r *Record) Item() (Item, error) {
+	item, err := Parse(r.Document, nil)
+	if err != nil {
+		return item, fmt.Errorf("action %s of %s: %w", r.ID, r.Institution, err)
+	}
+	item.ReceivedAt, item.Position, item.Warnings = r.ReceivedAt, r.Position, r.Warnings
+	return item, nil
 }
 
 // Day is the UTC date of the record's action.

@@ -1,6 +1,7 @@
 package actionlog
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -54,6 +55,9 @@ func (d Day) End() time.Time { return d.Add(1).Start() }
 
 // Add returns the day n days later.
 func (d Day) Add(n int) Day { return Day{d.days + int32(n)} }
+
+// Compare is negative where d is earlier than e, positive where it is later.
+func (d Day) Compare(e Day) int { return cmp.Compare(d.days, e.days) }
 
 // Before tells whether d is earlier than e.
 func (d Day) Before(e Day) bool { return d.days < e.days }

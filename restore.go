@@ -29,6 +29,9 @@ type Restore struct {
 	Steps   []RestoreStep `json:"steps"`
 }
 
+// Covers tells whether a day is among those that it asks for.
+func (r *Restore) Covers(d Day) bool { return !d.Before(r.From) && !r.To.Before(d) }
+
 // RestoreStatus is how far a restore is.
 type RestoreStatus string
 
@@ -96,9 +99,6 @@ type Restored struct {
 	// have been less.
 	Token string `json:"-"`
 }
-
-// Covers tells whether the day is among those that are back.
-func (r *Restored) Covers(d Day) bool { return !d.Before(r.From) && !r.To.Before(d) }
 
 // DayJob is a day that is, or was, made anew from the archive.
 type DayJob struct {

@@ -119,11 +119,20 @@ func (d *Desk) Get(ctx context.Context, institution, id string) (actionlog.Resto
 
 // List returns an institution's restores ("": everybody's), oldest first.
 func (d *Desk) List(ctx context.Context, institution string) ([]actionlog.Restore, error) {
+	records, err := d.records(ctx, institution)
+	all := make([]actionlog.Restore, len(records))
+	for i := range records {
+		all[i] = records[i].Restore
+	}
+	return all, err
+}
+
+// records are an institution's restores ("": everybody's), oldest first.
+func (d *Desk) records(ctx context.Context, institution string) (all []record, err error) {
 	keys, err := d.State.List(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
-	var all []actionlog.Restore
 	for _, key := range keys {
 		if institution != "" && !strings.HasPrefix(key, institution+"/") {
 			continue
@@ -135,9 +144,9 @@ func (d *Desk) List(ctx context.Context, institution string) ([]actionlog.Restor
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, x.Restore)
+		all = append(all, x)
 	}
-	slices.SortFunc(all, func(a, b actionlog.Restore) int {
+	slices.SortFunc(all, func(a, b record) int {
 		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Institution, b.Institution))
 	})
 	return all, nil

@@ -107,7 +107,7 @@ func (r *Runner) begin(ctx context.Context, x *record) error {
 		case actionlog.RestoreGranted: // nothing of it is back until all of it is
 			x.Kept = nil
 			for _, d := range held {
-				if !d.Before(x.From) && !x.To.Before(d) {
+				if x.Covers(d) {
 					x.Kept = append(x.Kept, d)
 				}
 			}
@@ -245,11 +245,10 @@ func (j *job) filtered(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		item, err := actionlog.Parse(found.Document, nil)
+		item, err := found.Item()
 		if err != nil {
-			return fmt.Errorf("action %s: %w", found.ID, err)
+			return err
 		}
-		item.Position, item.ReceivedAt = found.Position, found.ReceivedAt
 		if err := j.add(ctx, item); err != nil {
 			return err
 		}

@@ -17,11 +17,9 @@ func (r *Runner) remove(ctx context.Context, x *record) error {
 	if err != nil {
 		return err
 	}
-	for _, d := range days {
-		if d.Before(x.From) {
-			continue
-		}
-		if err := r.removeDay(ctx, x.Institution, d); err != nil {
+	days = slices.DeleteFunc(days, func(d actionlog.Day) bool { return !x.Covers(d) })
+	for part := range slices.Chunk(days, removeDays) {
+		if err := r.removeAll(ctx, x.Institution, part); err != nil {
 			return err
 		}
 	}
@@ -32,21 +30,34 @@ func (r *Runner) remove(ctx context.Context, x *record) error {
 	return err
 }
 
-// removeDay removes an institution's part of a day, unless a restore without a filter has
-// brought it back too. One with a filter has brought back less than what is there: it is
-// done again.
-func (r *Runner) removeDay(ctx context.Context, institution string, day actionlog.Day) error {
+// removeDays is how many days are removed before a job may begin or end between.
+const removeDays = 20
+
+// removeAll removes an institution's part of some days.
+func (r *Runner) removeAll(ctx context.Context, institution string, days []actionlog.Day) error {
 	r.removing.Lock()
 	defer r.removing.Unlock()
 	all, err := r.Desk.List(ctx, "")
 	if err != nil {
 		return err
 	}
+	for _, day := range days {
+		if err := r.removeDay(ctx, institution, day, all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeDay removes an institution's part of a day, unless a restore without a filter has
+// brought it back too. One with a filter has brought back less than what is there: it is
+// done again. all are everybody's restores; r.removing is held.
+func (r *Runner) removeDay(ctx context.Context, institution string, day actionlog.Day, all []actionlog.Restore) error {
 	shared := false
 	var again []*actionlog.Restore
 	for i := range all {
 		o := &all[i]
-		if o.Status == actionlog.RestoreRequested || o.Status.Over() || day.Before(o.From) || o.To.Before(day) {
+		if o.Status == actionlog.RestoreRequested || o.Status.Over() || !o.Covers(day) {
 			continue
 		}
 		shared = true
@@ -66,7 +77,7 @@ func (r *Runner) removeDay(ctx context.Context, institution string, day actionlo
 	if !shared {
 		return r.Store.Drop(ctx, day)
 	}
-	err = r.Store.Remove(ctx, institution, day)
+	err := r.Store.Remove(ctx, institution, day)
 	if errors.Is(err, actionlog.ErrUnavailable) {
 		if is, e := r.isDamaged(ctx, day); e == nil && is {
 			return r.dropDamaged(ctx, day)
@@ -88,7 +99,7 @@ func (r *Runner) dropDamaged(ctx context.Context, day actionlog.Day) error {
 		return err
 	}
 	for i := range all {
-		if o := &all[i]; !day.Before(o.From) && !o.To.Before(day) {
+		if o := &all[i]; o.Covers(day) {
 			if err := r.doAgain(ctx, o); err != nil {
 				return err
 			}

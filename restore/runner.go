@@ -271,7 +271,7 @@ func (r *Runner) inspect(ctx context.Context, x *record) error {
 	r.removing.Lock()
 	defer r.removing.Unlock()
 	for _, d := range days {
-		if d.Damage != "" && !d.Day.Before(x.From) && !x.To.Before(d.Day) {
+		if d.Damage != "" && x.Covers(d.Day) {
 			if err := r.dropDamaged(ctx, d.Day); err != nil {
 				return err
 			}
@@ -316,18 +316,7 @@ func (r *Runner) confirm(ctx context.Context, x *record) error {
 			return r.Desk.prolong(ctx, x.Restore)
 		}
 	}
-	if len(x.Kept) > 0 && len(all) == 0 && r.allKept(x) {
-		return nil
-	}
 	return r.Desk.cover(ctx, x.Restore)
-}
-
-func (r *Runner) allKept(x *record) bool {
-	days := 0
-	for d := x.From; !x.To.Before(d); d = d.Add(1) {
-		days++
-	}
-	return len(x.Kept) == days
 }
 
 // estimate says how much a request will read, and grants it where the quota allows.
@@ -361,7 +350,7 @@ func (r *Runner) withinQuota(ctx context.Context, x *record, more int64) (bool, 
 	if r.Quota <= 0 || more > r.Quota {
 		return false, nil
 	}
-	all, err := r.recordsOf(ctx, x.Institution)
+	all, err := r.Desk.records(ctx, x.Institution)
 	if err != nil {
 		return false, err
 	}
@@ -372,17 +361,4 @@ func (r *Runner) withinQuota(ctx context.Context, x *record, more int64) (bool, 
 		}
 	}
 	return used <= r.Quota, nil
-}
-
-// recordsOf are all restores of an institution.
-func (r *Runner) recordsOf(ctx context.Context, institution string) (list []record, err error) {
-	all, err := r.Desk.List(ctx, institution)
-	for i := range all {
-		x, _, err := r.Desk.get(ctx, keyOf(all[i].Institution, all[i].ID))
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, x)
-	}
-	return list, err
 }

@@ -81,7 +81,7 @@ func (u *Union) back(ctx context.Context, q *actionlog.Query) (b back, err error
 		return b, err
 	}
 	slices.SortFunc(all, func(a, b actionlog.Restored) int {
-		return cmp.Or(a.From.Start().Compare(b.From.Start()), strings.Compare(a.Token, b.Token))
+		return cmp.Or(a.From.Compare(b.From), strings.Compare(a.Token, b.Token))
 	})
 	for _, r := range all {
 		if !q.To.IsZero() && !r.From.Start().Before(q.To) || !q.From.IsZero() && !q.From.Before(r.To.End()) {
@@ -251,7 +251,7 @@ func (u *Union) pages(ctx context.Context, q *actionlog.Query, order actionlog.O
 			break
 		}
 	}
-	slices.SortFunc(page.MissingDays, func(a, b actionlog.Day) int { return a.Start().Compare(b.Start()) })
+	slices.SortFunc(page.MissingDays, actionlog.Day.Compare)
 	page.MissingDays = slices.Compact(page.MissingDays)
 	return page, nil
 }

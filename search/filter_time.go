@@ -3,6 +3,7 @@ package search
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,6 +105,16 @@ func instant(text string, now time.Time, zone *time.Location, end bool) (time.Ti
 		return t, actionlog.Invalidf("", "%q is not a time as 2006-01-02T15:04:05Z, a date as 2006-01-02, now or now-30d", text)
 	}
 	return t, nil
+}
+
+// only refuses parameters of other names.
+func only(values url.Values, names ...string) error {
+	for name := range values {
+		if !slices.Contains(names, name) {
+			return actionlog.Invalidf(name, "is not a parameter of this call")
+		}
+	}
+	return nil
 }
 
 // single reads a parameter that may be given once.

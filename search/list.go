@@ -241,10 +241,8 @@ func (s *server) one(c *gin.Context, own ...string) (actionlog.Record, error) {
 	if err != nil {
 		return actionlog.Record{}, actionlog.Invalidf("query", "is malformed: %v", err)
 	}
-	for name := range values {
-		if name != "day" && !contains(own, name) {
-			return actionlog.Record{}, actionlog.Invalidf(name, "is not a parameter of this call")
-		}
+	if err := only(values, append(own, "day")...); err != nil {
+		return actionlog.Record{}, err
 	}
 	var day actionlog.Day
 	if text, err := single(values, "day"); err != nil {
@@ -262,15 +260,6 @@ func (s *server) one(c *gin.Context, own ...string) (actionlog.Record, error) {
 		return actionlog.Record{}, actionlog.ErrNotFound
 	}
 	return records[0], s.own(c.Param("institution"), &records[0])
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *server) detail(c *gin.Context) {

@@ -50,10 +50,8 @@ func lookupParameters(u *url.URL) (text string, n int, missing bool, err error) 
 	if err != nil {
 		return "", 0, false, err
 	}
-	for name := range values {
-		if name != "q" && name != "limit" && name != "missing_days" {
-			return "", 0, false, actionlog.Invalidf(name, "is not a parameter of this call")
-		}
+	if err = only(values, "q", "limit", "missing_days"); err != nil {
+		return "", 0, false, err
 	}
 	if text, err = single(values, "q"); err != nil {
 		return "", 0, false, err

@@ -101,22 +101,16 @@ type letter struct {
 	Base64      []byte    `json:"document_base64,omitempty"`
 }
 
-func letterOf(d actionlog.DeadLetter) letter {
-	l := letter{Position: d.Position.String(), ReceivedAt: d.ReceivedAt, Institution: d.Institution, Reason: d.Reason,
-		Pointer: d.Field, Detail: d.Detail, Subject: d.Subject}
-	if utf8.Valid(d.Document) {
-		l.Document = string(d.Document)
-	} else {
-		l.Base64 = d.Document
-	}
-	return l
-}
-
 // letterFor leaves out what an action says for who may not read actions.
 func letterFor(c *gin.Context, d actionlog.DeadLetter) letter {
-	l := letterOf(d)
-	if !principal(c).has(actionlog.RoleCompliance) {
-		l.Document, l.Base64 = "", nil
+	l := letter{Position: d.Position.String(), ReceivedAt: d.ReceivedAt, Institution: d.Institution, Reason: d.Reason,
+		Pointer: d.Field, Detail: d.Detail, Subject: d.Subject}
+	switch {
+	case !principal(c).has(actionlog.RoleCompliance):
+	case utf8.Valid(d.Document):
+		l.Document = string(d.Document)
+	default:
+		l.Base64 = d.Document
 	}
 	return l
 }

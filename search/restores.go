@@ -169,11 +169,9 @@ func (s *server) restore(c *gin.Context) {
 // listRestores lists restores, newest first: an institution's, or for operators all.
 func (s *server) listRestores(c *gin.Context) {
 	values := c.Request.URL.Query()
-	for name := range values {
-		if name != "status" && name != "limit" && name != "cursor" {
-			s.fail(c, actionlog.Invalidf(name, "is not a parameter of this call"))
-			return
-		}
+	if err := only(values, "status", "limit", "cursor"); err != nil {
+		s.fail(c, err)
+		return
 	}
 	var statuses []string
 	for _, x := range actionlog.RestoreStatuses {

@@ -189,11 +189,10 @@ func (x *copying) write(ctx context.Context, q actionlog.Query) (sum daySum, err
 		if err != nil {
 			return sum, err
 		}
-		item, err := actionlog.Parse(r.Document, nil)
+		item, err := r.Item()
 		if err != nil {
-			return sum, fmt.Errorf("action %s: %w", r.ID, err)
+			return sum, err
 		}
-		item.ReceivedAt, item.Position, item.Warnings = r.ReceivedAt, r.Position, r.Warnings
 		if batch, size = append(batch, item), size+len(item.Document); len(batch) == copyBatch || size > 8<<20 {
 			if err := x.flush(ctx, batch, &sum); err != nil {
 				return sum, err

@@ -87,6 +87,17 @@ type indexInfo struct {
 	Bytes                 string `json:"store.size"`
 }
 
+// damage says why an index cannot be asked; "" where it can.
+func damage(i indexInfo) string {
+	switch {
+	case i.Status == "close":
+		return "is closed"
+	case i.Health == "red":
+		return "has lost a shard (red)"
+	}
+	return ""
+}
+
 func (s *Store) listDays(ctx context.Context) ([]indexInfo, error) {
 	var infos []indexInfo
 	err := s.client.call(ctx, http.MethodGet, "/_cat/indices/"+s.allDays(), url.Values{"format": {"json"}, "bytes": {"b"},
@@ -111,12 +122,8 @@ func (s *Store) readState(ctx context.Context) error {
 			state.days++
 			state.bytes += n
 		}
-		switch {
-		case !ok:
-		case i.Status == "close":
-			missing[d] = unasked{i.Index, "the index " + i.Index + " is closed"}
-		case i.Health == "red":
-			missing[d] = unasked{i.Index, "the index " + i.Index + " has lost a shard (red)"}
+		if why := damage(i); ok && why != "" {
+			missing[d] = unasked{i.Index, "the index " + i.Index + " " + why}
 		}
 	}
 	s.mu.Lock()
@@ -158,7 +165,7 @@ func (s *Store) scopeOf(q *actionlog.Query) (scope, error) {
 		}
 	}
 	s.mu.Unlock()
-	slices.SortFunc(sc.missing, byDate)
+	slices.SortFunc(sc.missing, actionlog.Day.Compare)
 	if len(sc.missing) > 0 && !q.MissingDays {
 		return sc, fmt.Errorf("day %s cannot be asked: %w", sc.missing[0], actionlog.ErrUnavailable)
 	}
@@ -174,7 +181,7 @@ func (s *Store) names(from, to time.Time, but map[actionlog.Day]string) string {
 	var names []string
 	if from.IsZero() || to.IsZero() || to.Sub(from) > maxNames*24*time.Hour {
 		names = append(names, s.allDays())
-		for _, d := range slices.SortedFunc(maps.Keys(but), byDate) {
+		for _, d := range slices.SortedFunc(maps.Keys(but), actionlog.Day.Compare) {
 			names = append(names, "-"+but[d])
 		}
 		return strings.Join(names, ",")
@@ -186,8 +193,6 @@ func (s *Store) names(from, to time.Time, but map[actionlog.Day]string) string {
 	}
 	return cmp.Or(strings.Join(names, ","), s.prefix+"actionlog-none")
 }
-
-func byDate(a, b actionlog.Day) int { return a.Start().Compare(b.Start()) }
 
 func covers(q *actionlog.Query, d actionlog.Day) bool {
 	return (q.From.IsZero() || q.From.Before(d.End())) && (q.To.IsZero() || d.Start().Before(q.To))

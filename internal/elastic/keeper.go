@@ -24,12 +24,9 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 			continue
 		}
 		info := actionlog.DayInfo{Day: d}
-		switch {
-		case i.Status == "close":
-			info.Damage = "the index is closed"
-		case i.Health == "red":
-			info.Damage = "the index has lost a shard (red)"
-		default:
+		if why := damage(i); why != "" {
+			info.Damage = "the index " + why
+		} else {
 			info.Actions, _ = strconv.ParseInt(i.Docs, 10, 64)
 			info.Bytes, _ = strconv.ParseInt(i.Bytes, 10, 64)
 			if info.Actions == 0 {
@@ -38,7 +35,7 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 		}
 		infos = append(infos, info)
 	}
-	slices.SortFunc(infos, func(a, b actionlog.DayInfo) int { return a.Day.Start().Compare(b.Day.Start()) })
+	slices.SortFunc(infos, func(a, b actionlog.DayInfo) int { return a.Day.Compare(b.Day) })
 	return infos, nil
 }
 
@@ -61,7 +58,7 @@ func (s *Store) Listed(ctx context.Context, before actionlog.Day) (days []action
 			days = append(days, d)
 		}
 	}
-	slices.SortFunc(days, byDate)
+	slices.SortFunc(days, actionlog.Day.Compare)
 	return days, err
 }
 

@@ -41,7 +41,7 @@ func (s *Store) remove(ctx context.Context, institution string, d actionlog.Day)
 	}
 	for _, i := range there {
 		if why := damage(i); why != "" {
-			return fmt.Errorf("%s: %w", why, actionlog.ErrUnavailable)
+			return fmt.Errorf("the index %s %s: %w", i.Index, why, actionlog.ErrUnavailable)
 		}
 		if err := s.refresher.refresh(ctx, []string{i.Index}); err != nil {
 			return err
@@ -51,17 +51,6 @@ func (s *Store) remove(ctx context.Context, institution string, d actionlog.Day)
 		}
 	}
 	return s.directory.forget(ctx, d, institution)
-}
-
-// damage says why a day's index cannot be asked.
-func damage(i indexInfo) string {
-	switch {
-	case i.Status == "close":
-		return "the index " + i.Index + " is closed"
-	case i.Health == "red":
-		return "the index " + i.Index + " has lost a shard (red)"
-	}
-	return ""
 }
 
 // deletePart is how many actions one request deletes.
@@ -149,7 +138,7 @@ func (r *renewal) run(ctx context.Context, fill func(w actionlog.Writer) error) 
 	}
 	for _, i := range old {
 		if why := damage(i); why != "" {
-			s.log.Warn("of a day that is rebuilt, nothing of what is there can be taken over", "day", r.day, "why", why)
+			s.log.Warn("of a day that is rebuilt, nothing of what is there can be taken over", "day", r.day, "why", "the index "+i.Index+" "+why)
 			continue
 		}
 		// What is there is copied while others go on writing, and what they wrote
@@ -304,7 +293,7 @@ func (r *renewal) copy(ctx context.Context, from string) error {
 			if there[i] {
 				continue
 			}
-			item, err := itemOf(&records[i])
+			item, err := records[i].Item()
 			if err != nil {
 				return err
 			}
@@ -328,7 +317,7 @@ func (r *renewal) learn(ctx context.Context) error {
 		items := make([]actionlog.Item, len(records))
 		for i := range records {
 			var err error
-			if items[i], err = itemOf(&records[i]); err != nil {
+			if items[i], err = records[i].Item(); err != nil {
 				return err
 			}
 			outcomes[i].Kind = actionlog.OutcomeRepeat
@@ -337,16 +326,6 @@ func (r *renewal) learn(ctx context.Context) error {
 		err := r.store.directory.learn(ctx, items, outcomes, touched)
 		return errors.Join(err, r.store.refresher.visible(ctx, touched.names()))
 	})
-}
-
-// itemOf makes of an action what is written.
-func itemOf(r *actionlog.Record) (actionlog.Item, error) {
-	item, err := actionlog.Parse(r.Document, nil)
-	if err != nil {
-		return item, fmt.Errorf("action %s of %s: %w", r.ID, r.Institution, err)
-	}
-	item.ReceivedAt, item.Position, item.Warnings = r.ReceivedAt, r.Position, r.Warnings
-	return item, nil
 }
 
 // each reads all of an index, in parts.

@@ -106,7 +106,7 @@ func (s *Store) daysOf(ctx context.Context, q *actionlog.Query, but []actionlog.
 			days = append(days, d)
 		}
 	}
-	slices.SortFunc(days, func(a, b actionlog.Day) int { return a.Start().Compare(b.Start()) })
+	slices.SortFunc(days, actionlog.Day.Compare)
 	return days, nil
 }
 

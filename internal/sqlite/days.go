@@ -208,7 +208,7 @@ func (s *Store) allDays() []*day {
 	for _, d := range s.days {
 		all = append(all, d)
 	}
-	slices.SortFunc(all, func(a, b *day) int { return int(a.date.Start().Unix()/86400 - b.date.Start().Unix()/86400) })
+	slices.SortFunc(all, func(a, b *day) int { return a.date.Compare(b.date) })
 	return all
 }
 
@@ -230,12 +230,7 @@ func (s *Store) within(q *actionlog.Query) (days []*day, missing []actionlog.Day
 		}
 	}
 	s.mu.Unlock()
-	slices.SortFunc(missing, func(a, b actionlog.Day) int {
-		if a.Before(b) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(missing, actionlog.Day.Compare)
 	if len(missing) > 0 && !q.MissingDays {
 		return nil, missing, damageError(missing[0])
 	}
@@ -279,7 +274,7 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 		infos = append(infos, actionlog.DayInfo{Day: d, Damage: why})
 	}
 	s.mu.Unlock()
-	slices.SortStableFunc(infos, func(a, b actionlog.DayInfo) int { return a.Day.Start().Compare(b.Day.Start()) })
+	slices.SortStableFunc(infos, func(a, b actionlog.DayInfo) int { return a.Day.Compare(b.Day) })
 	return infos, nil
 }
 
@@ -345,7 +340,7 @@ func (s *Store) Held(_ context.Context, before actionlog.Day) (days []actionlog.
 			days = append(days, d)
 		}
 	}
-	slices.SortFunc(days, func(a, b actionlog.Day) int { return a.Start().Compare(b.Start()) })
+	slices.SortFunc(days, actionlog.Day.Compare)
 	return days, nil
 }
 

@@ -127,7 +127,7 @@ func (r *renewal) write(items []actionlog.Item, indexes []int, outcomes []action
 	return r.store.writeLocked(r.to, items, indexes, outcomes)
 }
 
-const selectForCopy = `SELECT a.identity, a.id, i.value, a.block, a.slot, a.received, s.value, a.sequence, a.warnings
+const selectForCopy = `SELECT a.id, i.value, a.block, a.slot, a.received, s.value, a.sequence, a.warnings
   FROM action a JOIN term i ON i.no = a.institution LEFT JOIN term s ON s.no = a.stream ORDER BY a.n`
 
 // copyAll copies what the new file has not. A day that turns out to be damaged is set
@@ -168,17 +168,18 @@ func (c *copier) run(from *sqlite.Conn) (err error) {
 			c.failed = c.flush()
 			return nil
 		}
-		if !c.keep(stmt.ColumnText(2)) {
+		id, institution := stmt.ColumnText(0), stmt.ColumnText(1)
+		if !c.keep(institution) {
 			continue
 		}
 		there := false
-		if there, c.failed = c.has(stmt.ColumnInt64(0), stmt.ColumnText(2), stmt.ColumnText(1)); c.failed != nil || there {
+		if there, c.failed = c.has(institution, id); c.failed != nil || there {
 			if c.failed != nil {
 				return nil
 			}
 			continue
 		}
-		document, err := b.document(stmt.ColumnInt64(3), stmt.ColumnInt(4))
+		document, err := b.document(stmt.ColumnInt64(2), stmt.ColumnInt(3))
 		if err != nil {
 			return err
 		}
@@ -211,40 +212,26 @@ func (c *copier) flush() error {
 
 // copied is an action as it stands in a file.
 func copied(stmt *sqlite.Stmt, document []byte) (actionlog.Item, error) {
-	item, err := actionlog.Parse(document, nil)
-	if err != nil {
-		return item, fmt.Errorf("action %s of %s: %w", stmt.ColumnText(1), stmt.ColumnText(2), err)
+	r := actionlog.Record{ID: stmt.ColumnText(0), Institution: stmt.ColumnText(1), Document: document, ReceivedAt: time.Unix(0, stmt.ColumnInt64(4)).UTC(),
+		Position: actionlog.Position{Stream: stmt.ColumnText(5), Sequence: uint64(stmt.ColumnInt64(6))}}
+	if text := columnBytes(stmt, 7); len(text) > 0 {
+		if err := json.Unmarshal(text, &r.Warnings); err != nil {
+			return actionlog.Item{}, err
+		}
 	}
-	item.ReceivedAt = time.Unix(0, stmt.ColumnInt64(5)).UTC()
-	item.Position = actionlog.Position{Stream: stmt.ColumnText(6), Sequence: uint64(stmt.ColumnInt64(7))}
-	item.Warnings = nil
-	if text := columnBytes(stmt, 8); len(text) > 0 {
-		err = json.Unmarshal(text, &item.Warnings)
-	}
-	return item, err
+	return r.Item()
 }
 
 // has tells whether the new file has an identity.
-func (r *renewal) has(hash int64, institution, id string) (bool, error) {
+func (r *renewal) has(institution, id string) (bool, error) {
 	r.to.write.Lock()
 	defer r.to.write.Unlock()
 	if err := r.store.openWriter(r.to); err != nil {
 		return false, err
 	}
-	stmt, err := prepare(r.to.writer, "SELECT id, (SELECT value FROM term WHERE no = institution) FROM action WHERE identity = ?", hash)
-	if err != nil {
-		return false, err
-	}
-	defer stmt.Reset()
-	for {
-		found, err := stmt.Step()
-		if err != nil || !found {
-			return false, err
-		}
-		if stmt.ColumnText(0) == id && stmt.ColumnText(1) == institution {
-			return true, nil
-		}
-	}
+	w := dayWriter{conn: r.to.writer}
+	kind, err := w.compare(&actionlog.Item{Record: actionlog.Record{Institution: institution, ID: id}})
+	return kind != actionlog.OutcomeNew, err
 }
 
 // exchange puts the new file in the place of the day.

@@ -127,7 +127,7 @@ func (m *Model) matches(q *actionlog.Query, order actionlog.Order) (found []*kep
 		}
 	}
 	m.mu.RUnlock()
-	slices.SortFunc(missing, func(a, b actionlog.Day) int { return a.Start().Compare(b.Start()) })
+	slices.SortFunc(missing, actionlog.Day.Compare)
 	if len(missing) > 0 && !q.MissingDays {
 		return nil, missing, fmt.Errorf("day %s is set aside as damaged: %w", missing[0], actionlog.ErrUnavailable)
 	}

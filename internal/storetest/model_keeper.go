@@ -40,7 +40,7 @@ func (m *Model) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 	for day, why := range m.damaged {
 		infos = append(infos, actionlog.DayInfo{Day: day, Damage: why})
 	}
-	slices.SortStableFunc(infos, func(a, b actionlog.DayInfo) int { return a.Day.Start().Compare(b.Day.Start()) })
+	slices.SortStableFunc(infos, func(a, b actionlog.DayInfo) int { return a.Day.Compare(b.Day) })
 	return infos, nil
 }
 
