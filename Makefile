@@ -4,16 +4,45 @@ GO       ?= go
 FUZZTIME ?= 20s
 BENCH    ?= .
 
-.PHONY: run build test check format bench fuzz torture
+# The same commit and the same Go make the same binary, wherever and whenever: docs/supply-chain.md.
+# Without git (a source archive, a container) COMMIT may be given.
+COMMIT     ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null && { [ -z "$$(git status --porcelain)" ] || echo changed; })
+COMMIT     := $(subst $(eval ) ,-,$(strip $(COMMIT)))
+BUILDFLAGS ?= -trimpath -buildvcs=false
+
+.PHONY: run build test test-page page check format bench fuzz torture mutants reproducible licences check-licences sbom vuln
 
 run: build ## the service on this machine, with demo actions, in the folder data
 	@bin/actionlog serve --data data --demo
 
 build: ## the binary, bin/actionlog
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/actionlog ./cmd/actionlog
+	CGO_ENABLED=0 GOAMD64=v1 $(GO) build $(BUILDFLAGS) -ldflags='-X main.commit=$(COMMIT)' -o bin/actionlog ./cmd/actionlog
+
+reproducible: ## builds twice, the second time from an empty cache, and compares
+	.ci/reproducible --empty
+
+licences: ## THIRD_PARTY_LICENSES of all modules that are linked
+	$(GO) run ./internal/supply licences
+
+check-licences: ## THIRD_PARTY_LICENSES is right, and no licence in it is one that is not allowed
+	$(GO) run ./internal/supply licences -check
+
+sbom: build ## bin/actionlog.cdx.json: what is in bin/actionlog
+	$(GO) run ./internal/supply sbom -version 'devel-$(COMMIT)' bin/actionlog >bin/actionlog.cdx.json.new
+	mv bin/actionlog.cdx.json.new bin/actionlog.cdx.json
+
+vuln: ## known vulnerabilities in the code that is reached; needs the network
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 test: ## all tests
 	$(GO) test -timeout 20m ./...
+	web/check
+
+test-page: ## the page: types, build, tests, and in Chromium
+	web/check
+
+page: ## builds the page anew, for the binary to embed
+	cd web && npm ci && npm run types && npx vite build
 
 check: ## format, vet, staticcheck; sizes and import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -39,3 +68,6 @@ fuzz: ## every fuzz target for FUZZTIME
 
 torture: ## killed with SIGKILL a hundred times under load
 	ACTIONLOG_KILLS=100 $(GO) test -run TestKilled -count 1 -timeout 60m -v ./cmd/actionlog
+
+mutants: ## every mutant that forgets the institution somewhere is caught by a test
+	$(GO) test -tags mutants -run TestMutantsAreCaught -count 1 -timeout 20m ./cmd/actionlog

@@ -180,3 +180,7 @@ func (r *Record) Item() (Item, error) {
 
 // Day is the UTC date of the record's action.
 func (r *Record) Day() Day { return DayOf(r.OccurredAt) }
+
+// PlatformLog is the log of what concerns no institution, or all: it is written by the
+// service alone, and read by compliance, and by whom a token names for it.
+const PlatformLog = "_platform"

@@ -26,10 +26,14 @@ var mayImport = map[string][]string{
 	"internal/archive":    nil,
 	"internal/bus":        nil,
 	"internal/access":     nil,
+	"internal/signin":     nil,
 	"internal/sqlite":     {"internal/people"},
 	"internal/elastic":    {"internal/people", "mappings"},
 	"internal/storetest":  {"internal/people"},
 	"internal/enginetest": nil,
+	"internal/apitest":    nil,
+	"internal/oidctest":   nil,
+	"internal/supply":     nil, // ADR 20; a command for builders, not shipped
 }
 
 // onlyIn says where a technology may be used (by import path prefix).
@@ -39,6 +43,7 @@ var onlyIn = map[string][]string{
 	"modernc.org/sqlite":                    {"internal/sqlite"},
 	"github.com/nats-io/nats-server/":       {"internal/bus"},
 	"github.com/nats-io/nats.go":            {"internal/bus", "indexer", "cmd/actionlog"},
+	"github.com/nats-io/nkeys":              {"internal/bus"},
 	"github.com/synadia-io/":                {"internal/bus"},
 	"github.com/elastic/":                   {"internal/elastic"},
 	"github.com/prometheus/":                {"search", "indexer", "cmd/actionlog"},
@@ -53,8 +58,16 @@ var onlyIn = map[string][]string{
 	"golang.org/x/text/cases":               {"internal/people"},
 	"github.com/testcontainers/":            {"internal/enginetest"},
 	"github.com/minio/minio-go/":            {"internal/archive"},
+	"github.com/coreos/go-oidc/":            {"internal/signin"},
+	"golang.org/x/oauth2":                   {"internal/signin"},
+	"github.com/tink-crypto/":               {"search"},
 	"github.com/transparency-dev/merkle":    {"internal/archive"},
 	"golang.org/x/mod/sumdb/note":           {"internal/archive"},
+	"github.com/CycloneDX/":                 {"internal/supply"},
+	"github.com/google/licensecheck":        {"internal/supply"},
+	"github.com/google/uuid":                {"internal/supply"},
+	"github.com/santhosh-tekuri/":           {"internal/apitest"},
+	"gopkg.in/yaml.v3":                      {"internal/apitest", "cmd/actionlog"},
 	"github.com/google/go-cmp/":             nil, // tests only
 	"github.com/rogpeppe/go-internal/":      nil, // tests only
 	"github.com/stretchr/testify":           nil, // tests only

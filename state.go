@@ -2,6 +2,8 @@ package actionlog
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"time"
 )
 
@@ -19,6 +21,25 @@ type State interface {
 	Delete(ctx context.Context, bucket, key string) error
 	// List returns the bucket's keys in ascending order.
 	List(ctx context.Context, bucket string) ([]string, error)
+}
+
+// KeyOf returns a secret of the service by its name, 32 random bytes that are made on first
+// use. All processes that share a state have the same.
+func KeyOf(ctx context.Context, state State, name string) ([]byte, error) {
+	const bucket = "keys"
+	key, _, err := state.Get(ctx, bucket, name)
+	if !errors.Is(err, ErrNotFound) {
+		return key, err
+	}
+	key = make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	_, err = state.Put(ctx, bucket, name, key, 0)
+	if errors.Is(err, ErrConflict) { // another process was first
+		key, _, err = state.Get(ctx, bucket, name)
+	}
+	return key, err
 }
 
 // Publisher puts action documents on the stream.

@@ -197,3 +197,30 @@ func TestReindex(t *testing.T) {
 		t.Errorf("%+v, %+v", a, b)
 	}
 }
+
+// What another institution asks for is not listed, and does not use up one's quota, also
+// where one's ID begins with the other's.
+func TestRestoresOfAnother(t *testing.T) {
+	w := newWorkplace(t)
+	w.archive("uni", 40, 4)
+	w.archive("uni2", 40, 4)
+	runner := w.runner()
+	runner.Quota = 25
+	theirs := w.ask(actionlog.Restore{Institution: "uni2", From: old(0), To: old(1)}, admin)
+	if err := w.settle(runner); err != nil {
+		t.Fatal(err)
+	}
+	w.clock = w.clock.Add(time.Second)
+	ours := w.ask(actionlog.Restore{Institution: "uni", From: old(0), To: old(1)}, admin)
+	if err := w.settle(runner); err != nil {
+		t.Fatal(err)
+	}
+	w.is(theirs, actionlog.RestoreReady, "requested granted completed")
+	w.is(ours, actionlog.RestoreReady, "requested granted completed")
+	for institution, want := range map[string]string{"uni": ours.ID, "uni2": theirs.ID} {
+		list, err := w.desk().List(ctx, institution)
+		if err != nil || len(list) != 1 || list[0].ID != want {
+			t.Errorf("%s: %+v, %v", institution, list, err)
+		}
+	}
+}

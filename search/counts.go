@@ -38,6 +38,9 @@ func (s *server) histogram(c *gin.Context) {
 	if err == nil {
 		err = s.reachedStill(c.Request.Context(), a)
 	}
+	if err == nil {
+		err = s.searched(c, len(buckets), nil)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -125,6 +128,9 @@ func (s *server) facets(c *gin.Context) {
 	facet, err := s.Searcher.Facet(c.Request.Context(), a.query, actionlog.Field(field), n)
 	if err == nil {
 		err = s.reachedStill(c.Request.Context(), a)
+	}
+	if err == nil {
+		err = s.searched(c, len(facet.Values), nil)
 	}
 	if err != nil {
 		s.fail(c, err)

@@ -64,7 +64,7 @@ func (f *csvFormat) row(w io.Writer, cells []string) error {
 	return err
 }
 
-func (f *csvFormat) write(w io.Writer, r actionlog.Record, masked bool) error {
+func (f *csvFormat) write(w io.Writer, r view) error {
 	item, err := actionlog.Parse(r.Document, nil)
 	if err != nil {
 		return err
@@ -74,20 +74,20 @@ func (f *csvFormat) write(w io.Writer, r actionlog.Record, masked bool) error {
 	if len(r.Warnings) > 0 {
 		warnings = encode(r.Warnings)
 	}
-	cells = append(cells, warnings, strconv.FormatBool(masked))
+	cells = append(cells, warnings, strconv.FormatBool(r.masked))
 	for i := range cells {
 		cells[i] = cell(cells[i])
 	}
 	return f.row(w, cells)
 }
 
-func (f *csvFormat) head(r actionlog.Record, a *actionlog.Action) []string {
+func (f *csvFormat) head(r view, a *actionlog.Action) []string {
 	obo := actionlog.Person{}
 	if a.OnBehalfOf != nil {
 		obo = *a.OnBehalfOf
 	}
 	return []string{r.ID, r.Day().String(), r.OccurredAt.UTC().Format(timeFormat), r.OccurredAt.In(f.zone).Format("2006-01-02T15:04:05.000-07:00"),
-		r.ReceivedAt.UTC().Format(timeFormat), r.Position.String(), a.Institution.ID, a.Institution.Name, string(a.Category), a.Code, a.Label, a.Outcome, a.Reason,
+		r.ReceivedAt.UTC().Format(timeFormat), r.sealed, a.Institution.ID, a.Institution.Name, string(a.Category), a.Code, a.Label, a.Outcome, a.Reason,
 		a.Actor.Kind, a.Actor.ID, a.Actor.Name, a.Actor.Email, a.Actor.ExternalID, strings.Join(a.Actor.Roles, ";"), obo.ID, obo.Name, obo.Email}
 }
 

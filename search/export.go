@@ -2,6 +2,7 @@ package search
 
 import (
 	"bufio"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -33,7 +34,7 @@ const flushEvery = 64 << 10
 type format interface {
 	contentType() string
 	begin(w io.Writer) error
-	write(w io.Writer, r actionlog.Record, masked bool) error
+	write(w io.Writer, r view) error
 	end(w io.Writer) error
 }
 
@@ -52,8 +53,8 @@ type ndjsonFormat struct{ buffer []byte }
 func (ndjsonFormat) contentType() string   { return "application/x-ndjson" }
 func (ndjsonFormat) begin(io.Writer) error { return nil }
 func (ndjsonFormat) end(w io.Writer) error { return nil }
-func (f ndjsonFormat) write(w io.Writer, r actionlog.Record, masked bool) error {
-	_, err := w.Write(append(appendRecord(f.buffer[:0], r, masked), '\n'))
+func (f ndjsonFormat) write(w io.Writer, r view) error {
+	_, err := w.Write(append(appendRecord(f.buffer[:0], r), '\n'))
 	return err
 }
 
@@ -65,12 +66,12 @@ func (*jsonFormat) begin(w io.Writer) error {
 	_, err := io.WriteString(w, "[")
 	return err
 }
-func (f *jsonFormat) write(w io.Writer, r actionlog.Record, masked bool) error {
+func (f *jsonFormat) write(w io.Writer, r view) error {
 	separator := []byte(",\n")
 	if !f.some {
 		f.some, separator = true, []byte("\n")
 	}
-	_, err := w.Write(appendRecord(separator, r, masked))
+	_, err := w.Write(appendRecord(separator, r))
 	return err
 }
 func (*jsonFormat) end(w io.Writer) error {
@@ -104,30 +105,57 @@ func (s *server) export(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	id := strings.ToLower(rand.Text()[:10])
+	if err := s.exportStarts(c, id); err != nil {
+		s.fail(c, err)
+		return
+	}
+	if s.Exporting != nil {
+		defer s.Exporting()()
+	}
 	sayReach(c, &a.meta)
 	x := s.startExport(c, o, a.institution)
-	for ; more; r, err, more = next() {
-		if err == nil {
-			err = s.own(a.institution, &r)
-		}
-		if err == nil {
-			shown, masked := s.shown(r)
-			err = x.write(shown, masked)
+	for ; more && err == nil; r, err, more = next() {
+		yield()
+		if err = s.own(a.institution, &r); err == nil {
+			err = x.write(s.shown(r))
 		}
 		if err != nil {
-			if c.Request.Context().Err() == nil {
-				s.Log.Error("an export was broken off", "institution", a.institution, "actions", x.count, "error", err)
-			}
-			panic(http.ErrAbortHandler) // the client sees a broken body, never an end
+			break
 		}
 	}
-	if err := s.reachedStill(c.Request.Context(), a); err != nil {
-		s.Log.Error("an export was broken off", "institution", a.institution, "actions", x.count, "error", err)
-		panic(http.ErrAbortHandler)
+	if err == nil {
+		err = s.reachedStill(c.Request.Context(), a)
 	}
-	if err := x.finish(&a.meta); err != nil {
-		panic(http.ErrAbortHandler)
+	if err == nil {
+		err = x.finish(&a.meta)
 	}
+	s.exportEnds(c, id, x, err)
+}
+
+// exportStarts records that an export begins: one that cannot be recorded does not.
+func (s *server) exportStarts(c *gin.Context, id string) error {
+	return s.witness(c, step{code: codeExportStarted, reason: principal(c).Reason(c.Param("institution")),
+		details: map[string]any{"export": id, "filter": filterOfRequest(c.Request.URL.Query())}}, c.Param("institution"))
+}
+
+// exportEnds records how an export ended, and breaks off the body of one that failed.
+func (s *server) exportEnds(c *gin.Context, id string, x *exporting, err error) {
+	st := step{code: codeExported, status: http.StatusOK, summary: fmt.Sprintf("%d actions exported as %s", x.count, x.name),
+		details: map[string]any{"export": id, "rows": x.count, "format": x.name, "filter": filterOfRequest(c.Request.URL.Query())}}
+	if err != nil {
+		st.failed, st.reason, st.summary = true, "broken off", fmt.Sprintf("%d actions sent, then broken off", x.count)
+	} else {
+		st.details["sha256"] = x.sum
+	}
+	s.noted(c, st, c.Param("institution"))
+	if err == nil {
+		return
+	}
+	if c.Request.Context().Err() == nil {
+		s.Log.Error("an export was broken off", "institution", c.Param("institution"), "actions", x.count, "error", err)
+	}
+	panic(http.ErrAbortHandler) // the client sees a broken body, never an end
 }
 
 // Headers of an export whose time reaches beyond what is searchable: the days that were
@@ -176,44 +204,71 @@ func (s *server) exportOptions(a *asked) (o exportOptions, err error) {
 	return o, nil
 }
 
-// exporting is an export on its way.
-type exporting struct {
+// writing is an export on its way, wherever it goes.
+type writing struct {
 	exportOptions
-	c      *gin.Context
 	out    *bufio.Writer
 	digest hash.Hash
 	count  int64
+	sum    string // of all that was written, once it is
 }
 
-func (s *server) startExport(c *gin.Context, o exportOptions, institution string) *exporting {
-	c.Header("Content-Type", o.format.contentType()+"; charset=utf-8")
-	c.Header("Content-Disposition", fmt.Sprintf(`attachment; filename="actions-%s-%s.%s"`, institution, s.Now().UTC().Format("20060102T150405Z"), o.name))
-	c.Header("Trailer", trailerCount+", "+trailerDigest)
-	c.Status(http.StatusOK)
-	x := &exporting{exportOptions: o, c: c, digest: sha256.New()}
-	x.out = bufio.NewWriterSize(io.MultiWriter(x.digest, c.Writer), flushEvery)
-	if err := o.format.begin(x.out); err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	return x
+func beginWriting(o exportOptions, to io.Writer) (*writing, error) {
+	x := &writing{exportOptions: o, digest: sha256.New()}
+	x.out = bufio.NewWriterSize(io.MultiWriter(x.digest, to), flushEvery)
+	return x, o.format.begin(x.out)
 }
 
-func (x *exporting) write(r actionlog.Record, masked bool) error {
+func (x *writing) write(r view) error {
 	x.count++
-	return x.format.write(x.out, r, masked)
+	return x.format.write(x.out, r)
 }
 
-// finish ends the body and says how much it holds.
-func (x *exporting) finish(about *meta) error {
+func (x *writing) end() error {
 	if err := x.format.end(x.out); err != nil {
 		return err
 	}
 	if err := x.out.Flush(); err != nil {
 		return err
 	}
-	sum := hex.EncodeToString(x.digest.Sum(nil))
+	x.sum = hex.EncodeToString(x.digest.Sum(nil))
+	return nil
+}
+
+// exporting is an export on its way to who asked for it.
+type exporting struct {
+	*writing
+	c *gin.Context
+}
+
+// fileName is what the file of an export is called.
+func fileName(institution, format string, at time.Time) string {
+	return fmt.Sprintf("actions-%s-%s.%s", institution, at.UTC().Format("20060102T150405Z"), format)
+}
+
+func setFileHeaders(c *gin.Context, f format, name string) {
+	c.Header("Content-Type", f.contentType()+"; charset=utf-8")
+	c.Header("Content-Disposition", `attachment; filename="`+name+`"`)
+}
+
+func (s *server) startExport(c *gin.Context, o exportOptions, institution string) *exporting {
+	setFileHeaders(c, o.format, fileName(institution, o.name, s.Now()))
+	c.Header("Trailer", trailerCount+", "+trailerDigest)
+	c.Status(http.StatusOK)
+	w, err := beginWriting(o, politely(c))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return &exporting{w, c}
+}
+
+// finish ends the body and says how much it holds.
+func (x *exporting) finish(about *meta) error {
+	if err := x.end(); err != nil {
+		return err
+	}
 	if x.endLine {
-		end := gin.H{"count": x.count, "sha256": sum, "complete_through": about.CompleteThrough}
+		end := gin.H{"count": x.count, "sha256": x.sum, "complete_through": about.CompleteThrough}
 		if len(about.Restored) > 0 {
 			end["restored"] = about.Restored
 		}
@@ -231,7 +286,7 @@ func (x *exporting) finish(about *meta) error {
 	x.c.Writer.WriteHeaderNow()
 	x.c.Writer.Flush()
 	x.c.Header(trailerCount, strconv.FormatInt(x.count, 10))
-	x.c.Header(trailerDigest, sum)
+	x.c.Header(trailerDigest, x.sum)
 	return nil
 }
 
@@ -253,9 +308,14 @@ func (s *server) exportOne(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	r, masked := s.detailed(r)
+	st := step{code: codeExported, status: http.StatusOK, reason: principal(c).Reason(c.Param("institution")), summary: "One action exported",
+		details: map[string]any{"rows": 1, "format": o.name, "action": r.ID}}
+	if err := s.witness(c, st, a.institution); err != nil {
+		s.fail(c, err)
+		return
+	}
 	x := s.startExport(c, o, a.institution)
-	if x.write(r, masked) != nil || x.finish(&meta{}) != nil {
+	if x.write(s.detailed(r)) != nil || x.finish(&meta{}) != nil {
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -30,18 +30,34 @@ var filters = map[string]filter{
 	"ip":                   {field: actionlog.FieldIP, list: true, read: readPrefix},
 	"batch":                {field: actionlog.FieldBatch, read: readText},
 	"request_id":           {field: actionlog.FieldRequestID, read: readText},
-	"user":                 {look: (*reading).person}, // the field depends on user_role
-	"course":               {field: actionlog.FieldCourse, look: (*reading).course},
-	"class":                {field: actionlog.FieldClass, look: (*reading).class},
+	"user":                 {kind: actionlog.DirectoryPeople}, // the field depends on user_role
+	"actor":                {field: actionlog.FieldActor, kind: actionlog.DirectoryPeople},
+	"target":               {field: actionlog.FieldTarget, kind: actionlog.DirectoryPeople},
+	"on_behalf_of":         {field: actionlog.FieldOnBehalfOf, kind: actionlog.DirectoryPeople},
+	"course":               {field: actionlog.FieldCourse, kind: actionlog.DirectoryCourses},
+	"class":                {field: actionlog.FieldClass, kind: actionlog.DirectoryClasses},
 }
 
-// filter is how a parameter becomes a clause. One of read and look is set.
+// filter is how a parameter becomes a clause. One of read and kind is set.
 type filter struct {
 	field actionlog.Field
 	list  bool // values may be separated by commas
 	read  func(text string) (actionlog.Value, error)
-	// look reads a value that the directory resolves.
-	look func(r *reading, ctx context.Context, v sought) ([]actionlog.Value, error)
+	// kind is the directory that resolves a value.
+	kind actionlog.DirectoryKind
+}
+
+// judge says what is wrong with a value without its sign, and asks no directory.
+func (f filter) judge(text string) (err error) {
+	if text == "" {
+		return actionlog.Invalidf("", "has a - and nothing to exclude")
+	}
+	if f.kind != "" {
+		_, err = lookups(text, f.kind)
+	} else {
+		_, err = f.read(text)
+	}
+	return err
 }
 
 // settings are parameters that belong to filters and are no clauses.
@@ -74,7 +90,7 @@ type sought struct {
 
 // reading turns parameters into a query.
 type reading struct {
-	directory   actionlog.Directory
+	directory   actionlog.Directory // nil: values are judged only, and those that it would resolve make no clause
 	institution string
 	staff       actionlog.StaffView
 	display     string // name of the platform's staff
@@ -139,23 +155,22 @@ func (r *reading) clauses(ctx context.Context, name string, spec filter, texts [
 	wanted := actionlog.Clause{Field: spec.field}
 	unwanted := actionlog.Clause{Field: spec.field, Not: true}
 	for _, text := range split(texts, spec.list) {
+		text, not := signed(text)
 		into := &wanted
-		switch {
-		case strings.HasPrefix(text, `\-`):
-			text = text[1:]
-		case strings.HasPrefix(text, "-"):
-			into, text = &unwanted, text[1:]
+		if not {
+			into = &unwanted
 		}
-		if text == "" {
-			return nil, actionlog.Invalidf(name, "has a - and nothing to exclude")
+		if err := spec.judge(text); err != nil {
+			return nil, named(name, err)
 		}
 		var found []actionlog.Value
-		if spec.look != nil {
-			found, err = spec.look(r, ctx, sought{param: name, text: text, not: into == &unwanted})
-		} else {
+		switch {
+		case spec.kind == "":
 			var v actionlog.Value
 			v, err = spec.read(text)
 			found = []actionlog.Value{v}
+		case r.directory != nil:
+			found, err = r.look(ctx, spec.kind, sought{param: name, text: text, not: not})
 		}
 		if err != nil {
 			return nil, named(name, err)
@@ -168,6 +183,15 @@ func (r *reading) clauses(ctx context.Context, name string, spec filter, texts [
 		}
 	}
 	return clauses, nil
+}
+
+// signed reads what stands before a value: - excludes, \- is a literal minus.
+func signed(text string) (value string, not bool) {
+	if strings.HasPrefix(text, `\-`) {
+		return text[1:], false
+	}
+	value, not = strings.CutPrefix(text, "-")
+	return strings.TrimSpace(value), not
 }
 
 // split cuts lists at commas and leaves empty values out: "course=" is no filter.

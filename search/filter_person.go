@@ -41,6 +41,8 @@ type matched struct {
 type lookup struct {
 	on    string // matched_on
 	match actionlog.DirectoryMatch
+	// begins: it is typed still, and is the beginning of what is looked for.
+	begins bool
 }
 
 // lookups reads a text: an e-mail address, its beginning or domain, an ID, or
@@ -50,31 +52,39 @@ func lookups(text string, kind actionlog.DirectoryKind) ([]lookup, error) {
 		if id == "" {
 			return nil, actionlog.Invalidf("", "id: lacks an ID")
 		}
-		return []lookup{{"id", actionlog.DirectoryMatch{ID: id}}}, nil
+		return []lookup{{on: "id", match: actionlog.DirectoryMatch{ID: id}}}, nil
 	}
 	if kind == actionlog.DirectoryPeople {
 		address := people.FoldEmail(text)
 		switch {
 		case strings.HasSuffix(address, "*") && len(address) > 1:
-			return []lookup{{"email", actionlog.DirectoryMatch{Prefix: strings.TrimSuffix(address, "*")}}}, nil
+			return []lookup{{on: "email", match: actionlog.DirectoryMatch{Prefix: strings.TrimSuffix(address, "*")}}}, nil
 		case strings.HasPrefix(address, "@") && len(address) > 1:
-			return []lookup{{"email", actionlog.DirectoryMatch{Domain: address[1:]}}}, nil
+			return []lookup{{on: "email", match: actionlog.DirectoryMatch{Domain: address[1:]}}}, nil
 		case strings.Contains(address, "@") && !strings.Contains(address, " "):
-			return []lookup{{"email", actionlog.DirectoryMatch{Email: address}}}, nil
+			return []lookup{{on: "email", match: actionlog.DirectoryMatch{Email: address}}}, nil
 		}
 	}
-	all := []lookup{{"id", actionlog.DirectoryMatch{ID: text}}}
+	all := []lookup{{on: "id", match: actionlog.DirectoryMatch{ID: text}}}
 	words := people.Words(text)
 	switch {
 	case len(words) > 0 && kind == actionlog.DirectoryPeople:
-		all = append(all, lookup{"name", actionlog.DirectoryMatch{Words: words}})
+		all = append(all, lookup{on: "name", match: actionlog.DirectoryMatch{Words: words}})
 	case len(words) > 0:
-		all = append(all, lookup{"title", actionlog.DirectoryMatch{Words: words}})
+		all = append(all, lookup{on: "title", match: actionlog.DirectoryMatch{Words: words}})
 	}
 	return all, nil
 }
 
-// person reads a value of the filter user.
+// look reads a value that the directory resolves.
+func (r *reading) look(ctx context.Context, kind actionlog.DirectoryKind, v sought) ([]actionlog.Value, error) {
+	if kind == actionlog.DirectoryPeople {
+		return r.person(ctx, v)
+	}
+	return r.titled(ctx, v, kind)
+}
+
+// person reads a value of the filters user, actor, target and on_behalf_of.
 func (r *reading) person(ctx context.Context, v sought) ([]actionlog.Value, error) {
 	var values []actionlog.Value
 	add := func(p actionlog.PersonMatch) { values = append(values, actionlog.Value{Person: p}) }
@@ -87,14 +97,6 @@ func (r *reading) person(ctx context.Context, v sought) ([]actionlog.Value, erro
 		add(actionlog.PersonMatch{Key: key, ID: m.ID, Email: m.Email, Prefix: m.Prefix, Domain: m.Domain, Words: m.Words})
 	})
 	return values, err
-}
-
-func (r *reading) course(ctx context.Context, v sought) ([]actionlog.Value, error) {
-	return r.titled(ctx, v, actionlog.DirectoryCourses)
-}
-
-func (r *reading) class(ctx context.Context, v sought) ([]actionlog.Value, error) {
-	return r.titled(ctx, v, actionlog.DirectoryClasses)
 }
 
 func (r *reading) titled(ctx context.Context, v sought, kind actionlog.DirectoryKind) (values []actionlog.Value, err error) {

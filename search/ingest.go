@@ -45,6 +45,10 @@ func (s *server) ingest(c *gin.Context) {
 		s.fail(c, actionlog.Invalidf("query", "this call has no parameters"))
 		return
 	}
+	if c.Param("institution") == actionlog.PlatformLog {
+		s.deny(c, "", newProblem(http.StatusForbidden, "the service alone writes this log"))
+		return
+	}
 	body, err := decoded(c.Request)
 	if err != nil {
 		s.answer(c, newProblem(http.StatusUnsupportedMediaType, err.Error()))
@@ -266,9 +270,9 @@ func (in *ingesting) flush() {
 			r.Status, r.Error = http.StatusServiceUnavailable, &ingestError{Detail: "the stream did not take it; try again"}
 			in.Log.Warn("ingest: not published", "error", receipt.Err)
 		case receipt.Duplicate:
-			r.Status, r.Duplicate, r.Position = http.StatusOK, true, receipt.Position.String()
+			r.Status, r.Duplicate, r.Position = http.StatusOK, true, in.seal.position(in.institution, receipt.Position)
 		default:
-			r.Status, r.Position = http.StatusCreated, receipt.Position.String()
+			r.Status, r.Position = http.StatusCreated, in.seal.position(in.institution, receipt.Position)
 		}
 	}
 	in.batch, in.indexes = in.batch[:0], in.indexes[:0]
@@ -316,6 +320,9 @@ func (in *ingesting) answer(single bool) {
 		p := newProblem(status, detail)
 		answer["type"], answer["title"], answer["status"], answer["detail"] = p.Type, p.Title, p.Status, p.Detail
 		in.c.Header("Content-Type", "application/problem+json")
+		if status == http.StatusServiceUnavailable {
+			in.c.Header("Retry-After", "5")
+		}
 	}
 	in.c.JSON(status, answer)
 }

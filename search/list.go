@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -29,7 +30,6 @@ type meta struct {
 	MissingDays     []string   `json:"missing_days,omitempty"`
 	Other           *int64     `json:"other,omitempty"`
 	Absent          *int64     `json:"absent,omitempty"` // of a facet
-	More            *bool      `json:"more,omitempty"`
 	// Restored is what the time has of days that are back, Missing what it has of days
 	// that are older than what is searchable and not back.
 	Restored []actionlog.Restored `json:"restored,omitempty"`
@@ -45,8 +45,9 @@ type total struct {
 type asked struct {
 	filtered
 	institution string
-	values      url.Values
-	at          cursor // where a list goes on; zero: at its beginning
+	values      url.Values // as they were sent, to which cursors are bound
+	asks        url.Values // the same with what q says in its place
+	at          cursor     // where a list goes on; zero: at its beginning
 	meta        meta
 	start       time.Time
 }
@@ -55,12 +56,29 @@ type asked struct {
 // caller does not, own are its other parameters. How far the stream is settled is
 // asked before anything is searched.
 func (s *server) ask(c *gin.Context, near string, own ...string) (*asked, error) {
-	a := &asked{institution: c.Param("institution"), start: s.Now()}
-	ctx := c.Request.Context()
-	var err error
-	if a.values, err = url.ParseQuery(c.Request.URL.RawQuery); err != nil {
+	values, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
 		return nil, actionlog.Invalidf("query", "is malformed: %v", err)
 	}
+	said, err := speak(values)
+	if err != nil {
+		return nil, err
+	}
+	c.Set(spokenKey, said)
+	return s.askSaid(c.Request.Context(), c.Param("institution"), said, values, near, own...)
+}
+
+// askFor is ask for who is in no request.
+func (s *server) askFor(ctx context.Context, institution string, values url.Values, near string, own ...string) (*asked, error) {
+	said, err := speak(values)
+	if err != nil {
+		return nil, err
+	}
+	return s.askSaid(ctx, institution, said, values, near, own...)
+}
+
+func (s *server) askSaid(ctx context.Context, institution string, said *spoken, values url.Values, near string, own ...string) (a *asked, err error) {
+	a = &asked{institution: institution, values: values, asks: said.values, start: s.Now()}
 	if through, err := s.Progress.Settled(ctx); err == nil {
 		a.meta.CompleteThrough = &through
 	} else {
@@ -73,7 +91,7 @@ func (s *server) ask(c *gin.Context, near string, own ...string) (*asked, error)
 		}
 		r.decided, r.later = a.at.Near, a.at.Mark != ""
 	}
-	if a.filtered, err = r.read(ctx, a.values, own...); err != nil {
+	if a.filtered, err = r.read(ctx, a.asks, own...); err != nil {
 		return nil, err
 	}
 	if a.at.Mark != "" {
@@ -133,6 +151,9 @@ func limit(values url.Values, usual, max int) (int, error) {
 
 func (s *server) list(c *gin.Context) {
 	a, page, next, err := s.listed(c)
+	if err == nil {
+		err = s.searched(c, len(page.Records), a.meta.Total)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -150,8 +171,7 @@ func (s *server) list(c *gin.Context) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		shown, masked := s.shown(r)
-		b = appendRecord(b, shown, masked)
+		b = appendRecord(b, s.shown(r))
 	}
 	for _, d := range page.MissingDays {
 		a.meta.MissingDays = append(a.meta.MissingDays, d.String())
@@ -212,7 +232,7 @@ func (s *server) listed(c *gin.Context) (a *asked, page actionlog.Page, next str
 		return nil, page, "", err
 	}
 	if page.Next != "" {
-		next, err = s.encodeCursor(cursor{page.Next, a.query.From, a.query.To, a.widened}, a.institution, a.values)
+		next, err = s.encodeCursor(cursor{Mark: page.Next, From: a.query.From, To: a.query.To, Near: a.widened}, a.institution, a.values)
 	}
 	return a, page, next, err
 }
@@ -264,10 +284,12 @@ func (s *server) one(c *gin.Context, own ...string) (actionlog.Record, error) {
 
 func (s *server) detail(c *gin.Context) {
 	r, err := s.one(c)
+	if err == nil {
+		err = s.searched(c, 1, nil)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	r, masked := s.detailed(r)
-	c.Data(http.StatusOK, "application/json", appendRecord(nil, r, masked))
+	c.Data(http.StatusOK, "application/json", appendRecord(nil, s.detailed(r)))
 }

@@ -22,6 +22,9 @@ func (s *server) lookup(kind actionlog.DirectoryKind) gin.HandlerFunc {
 			return
 		}
 		data, more, err := s.lookUp(c, kind, text, n, missing)
+		if err == nil {
+			err = s.searched(c, len(data), nil)
+		}
 		if err != nil {
 			s.fail(c, err)
 			return
@@ -84,26 +87,10 @@ func (s *server) lookUp(c *gin.Context, kind actionlog.DirectoryKind, text strin
 	if err != nil {
 		return nil, false, named("q", err)
 	}
-	ctx := c.Request.Context()
-	r := reading{directory: s.Directory, institution: c.Param("institution"), staff: s.Staff, display: s.StaffDisplay}
-	data, keys, seen := []found{}, []string{}, map[string]bool{}
-	for _, l := range all {
-		matches, left, err := r.matches(ctx, kind, text, l, n+1)
-		if err != nil {
-			return nil, false, err
-		}
-		more = more || left
-		for _, m := range matches {
-			if seen[m.Entry.Key] || m.Entry.Staff && s.Staff != actionlog.StaffShown {
-				continue // staff are not people of the institution
-			}
-			seen[m.Entry.Key] = true
-			if len(data) == n {
-				more = true
-				break
-			}
-			data, keys = append(data, r.foundAs(kind, text, l, m)), append(keys, m.Entry.Key)
-		}
+	ctx, r := c.Request.Context(), s.lookingUp(c.Param("institution"))
+	data, keys, more, err := r.find(ctx, kind, text, all, n)
+	if err != nil {
+		return nil, false, err
 	}
 	mentions, err := s.Directory.Mentions(ctx, r.institution, kind, keys, missing)
 	if err != nil {
@@ -115,6 +102,35 @@ func (s *server) lookUp(c *gin.Context, kind actionlog.DirectoryKind, text strin
 	return data, more, nil
 }
 
+// lookingUp is a reading that reads no filters.
+func (s *server) lookingUp(institution string) *reading {
+	return &reading{directory: s.Directory, institution: institution, staff: s.Staff, display: s.StaffDisplay}
+}
+
+// find lists at most n, each once, with their keys.
+func (r *reading) find(ctx context.Context, kind actionlog.DirectoryKind, text string, all []lookup, n int) (data []found, keys []string, more bool, err error) {
+	data, seen := []found{}, map[string]bool{}
+	for _, l := range all {
+		matches, left, err := r.matches(ctx, kind, text, l, n+1)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		more = more || left
+		for _, m := range matches {
+			if seen[m.Entry.Key] || m.Entry.Staff && r.staff != actionlog.StaffShown {
+				continue // staff are not people of the institution
+			}
+			seen[m.Entry.Key] = true
+			if len(data) == n {
+				more = true
+				break
+			}
+			data, keys = append(data, r.foundAs(kind, text, l, m)), append(keys, m.Entry.Key)
+		}
+	}
+	return data, keys, more, nil
+}
+
 // matches looks a text up in one way, best first.
 func (r *reading) matches(ctx context.Context, kind actionlog.DirectoryKind, text string, l lookup, limit int) (list []people.Match, more bool, err error) {
 	if len(l.match.Words) > 0 {
@@ -122,7 +138,7 @@ func (r *reading) matches(ctx context.Context, kind actionlog.DirectoryKind, tex
 	}
 	entries, more, err := r.directory.Lookup(ctx, r.institution, kind, l.match, limit)
 	for _, e := range entries {
-		list = append(list, people.Match{Entry: e, Exact: true})
+		list = append(list, people.Match{Entry: e, Exact: !l.begins})
 	}
 	return list, more, err
 }

@@ -1,7 +1,9 @@
 package search
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -43,11 +45,43 @@ func (s *server) createToken(c *gin.Context) {
 		ask.Roles = []actionlog.Role{actionlog.RoleAdmin}
 	}
 	t, secret, err := s.Access.Create(c.Request.Context(), Token{Name: ask.Name, Roles: ask.Roles, All: ask.All, Institutions: ask.Institutions, Reason: ask.Reason, ExpiresAt: ask.ExpiresAt})
-	s.tellToken(c, t, secret, err)
+	s.tellToken(c, codeTokenCreated, t, secret, err)
 }
 
-// tellToken answers with a token that was made.
-func (s *server) tellToken(c *gin.Context, t Token, secret string, err error) {
+// concerned are the logs in which a change of a token stands.
+func (t *Token) concerned() []string {
+	if t.All || len(t.Institutions) == 0 {
+		return []string{actionlog.PlatformLog}
+	}
+	return t.Institutions
+}
+
+// changed is a change of a token as a step.
+func (t *Token) changed(code string) step {
+	about := map[string]any{"id": t.ID, "roles": t.Roles}
+	for name, text := range map[string]string{"name": t.Name, "reason": t.Reason} {
+		if text != "" {
+			about[name] = text
+		}
+	}
+	if t.All {
+		about["all"] = true
+	}
+	if !t.ExpiresAt.IsZero() {
+		about["expires_at"] = t.ExpiresAt
+	}
+	return step{code: code, reason: t.Reason, details: map[string]any{"grant": about}}
+}
+
+// tellToken records that a token was made, and answers with it. One that cannot be
+// recorded is taken back.
+func (s *server) tellToken(c *gin.Context, code string, t Token, secret string, err error) {
+	if err == nil {
+		if err = s.witness(c, t.changed(code), t.concerned()...); err != nil {
+			_, undone := s.Access.Revoke(context.WithoutCancel(c.Request.Context()), t.ID)
+			err = errors.Join(err, undone)
+		}
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -76,14 +110,16 @@ func (s *server) rotateToken(c *gin.Context) {
 		return
 	}
 	t, secret, err := s.Access.Rotate(c.Request.Context(), c.Param("id"), overlap)
-	s.tellToken(c, t, secret, err)
+	s.tellToken(c, codeTokenRotated, t, secret, err)
 }
 
 func (s *server) revokeToken(c *gin.Context) {
-	if err := s.Access.Revoke(c.Request.Context(), c.Param("id")); err != nil {
+	t, err := s.Access.Revoke(c.Request.Context(), c.Param("id"))
+	if err != nil {
 		s.fail(c, err)
 		return
 	}
+	s.noted(c, t.changed(codeTokenRevoked), t.concerned()...)
 	c.Status(http.StatusNoContent)
 }
 
@@ -106,7 +142,7 @@ func letterFor(c *gin.Context, d actionlog.DeadLetter) letter {
 	l := letter{Position: d.Position.String(), ReceivedAt: d.ReceivedAt, Institution: d.Institution, Reason: d.Reason,
 		Pointer: d.Field, Detail: d.Detail, Subject: d.Subject}
 	switch {
-	case !principal(c).has(actionlog.RoleCompliance):
+	case !principal(c).Has(actionlog.RoleCompliance):
 	case utf8.Valid(d.Document):
 		l.Document = string(d.Document)
 	default:
@@ -118,6 +154,9 @@ func letterFor(c *gin.Context, d actionlog.DeadLetter) letter {
 func (s *server) deadLetters(c *gin.Context) {
 	values := c.Request.URL.Query()
 	n, err := limit(values, 100, 1000)
+	if err == nil {
+		err = only(values, "limit", "cursor")
+	}
 	if err != nil {
 		s.fail(c, err)
 		return

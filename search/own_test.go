@@ -44,7 +44,7 @@ func TestForeignRecordsAreHeldBack(t *testing.T) {
 		store := leaking{storetest.NewModel(), r}
 		o := options(storetest.NewModel())
 		o.Searcher, o.Scanner = store, store
-		handler, err := New(t.Context(), o)
+		handler, err := newAPI(t, o)
 		if err != nil {
 			t.Fatal(err)
 		}

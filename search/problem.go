@@ -19,6 +19,8 @@ type problem struct {
 	Detail    string `json:"detail,omitempty"`
 	Parameter string `json:"parameter,omitempty"` // the query parameter that is wrong
 	Pointer   string `json:"pointer,omitempty"`   // JSON pointer to what is wrong in the body
+	Column    int    `json:"column,omitempty"`    // where in q it stands: of the first character, from 1
+	Length    int    `json:"length,omitempty"`    // how many characters of q it is
 }
 
 func newProblem(status int, detail string) problem {
@@ -28,7 +30,12 @@ func newProblem(status int, detail string) problem {
 // problemOf is the one translation of errors to statuses.
 func problemOf(err error) problem {
 	var invalid *actionlog.InvalidError
+	var piece *misread
 	switch {
+	case errors.As(err, &piece):
+		p := newProblem(http.StatusBadRequest, piece.Reason)
+		p.Parameter, p.Column, p.Length = piece.Field, piece.column, piece.length
+		return p
 	case errors.As(err, &invalid):
 		p := newProblem(http.StatusBadRequest, invalid.Error())
 		if strings.HasPrefix(invalid.Field, "/") {
@@ -54,8 +61,7 @@ func problemOf(err error) problem {
 
 // parameterOf is the parameter that asks for a field of a query.
 func parameterOf(field string) string {
-	switch actionlog.Field(field) {
-	case actionlog.FieldPerson, actionlog.FieldActor, actionlog.FieldTarget, actionlog.FieldOnBehalfOf:
+	if actionlog.Field(field) == actionlog.FieldPerson {
 		return "user"
 	}
 	return field
@@ -63,7 +69,7 @@ func parameterOf(field string) string {
 
 // fail answers with a problem and ends the request.
 func (s *server) fail(c *gin.Context, err error) {
-	p := problemOf(err)
+	p := problemOf(spokenIn(c).point(err))
 	if p.Status >= 500 && c.Request.Context().Err() == nil {
 		s.Log.Error("request failed", "route", c.FullPath(), "status", p.Status, "error", err)
 	}

@@ -49,6 +49,9 @@ func (s *server) proof(c *gin.Context) {
 		s.answer(c, newProblem(http.StatusConflict, "the action is archived, and its segment is not sealed yet: there is a proof once it is, in some minutes"))
 		return
 	}
+	if err == nil {
+		err = s.searched(c, 1, nil)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return

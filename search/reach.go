@@ -13,10 +13,7 @@ import (
 )
 
 // days is a range of UTC days, both included.
-type days struct {
-	From actionlog.Day `json:"from"`
-	To   actionlog.Day `json:"to"`
-}
+type days = actionlog.Days
 
 // reach says which days of a query are older than what is searchable: those that are
 // back, and those that nothing covers.
@@ -25,7 +22,7 @@ func (s *server) reach(ctx context.Context, a *asked) error {
 	if !a.query.From.Before(oldest.Start()) {
 		return nil
 	}
-	asked := days{actionlog.DayOf(a.query.From), min2(actionlog.DayOf(a.query.To.Add(-time.Nanosecond)), oldest.Add(-1))}
+	asked := days{From: actionlog.DayOf(a.query.From), To: min2(actionlog.DayOf(a.query.To.Add(-time.Nanosecond)), oldest.Add(-1))}
 	there := []days{}
 	if s.Restores != nil {
 		covered, err := s.Restores.Covered(ctx, a.institution)
@@ -37,8 +34,8 @@ func (s *server) reach(ctx context.Context, a *asked) error {
 				continue
 			}
 			a.meta.Restored = append(a.meta.Restored, r)
-			if within(a.values, r.Filter) {
-				there = append(there, days{r.From, r.To})
+			if within(a.asks, r.Filter) {
+				there = append(there, days{From: r.From, To: r.To})
 			}
 		}
 	}
@@ -48,7 +45,7 @@ func (s *server) reach(ctx context.Context, a *asked) error {
 			return err
 		}
 		for _, d := range held {
-			there = append(there, days{d, d})
+			there = append(there, days{From: d, To: d})
 		}
 	}
 	a.meta.Missing = uncovered(asked, there)
@@ -92,14 +89,14 @@ func uncovered(of days, there []days) (rest []days) {
 	at := of.From
 	for _, d := range there {
 		if at.Before(d.From) && !of.To.Before(at) {
-			rest = append(rest, days{at, min2(d.From.Add(-1), of.To)})
+			rest = append(rest, days{From: at, To: min2(d.From.Add(-1), of.To)})
 		}
 		if next := d.To.Add(1); at.Before(next) {
 			at = next
 		}
 	}
 	if !of.To.Before(at) {
-		rest = append(rest, days{at, of.To})
+		rest = append(rest, days{From: at, To: of.To})
 	}
 	return rest
 }
@@ -111,7 +108,7 @@ func uncovered(of days, there []days) (rest []days) {
 func within(values url.Values, filter map[string][]string) bool {
 	for name, allowed := range filter {
 		spec, known := filters[name]
-		if !known || spec.look != nil {
+		if !known || spec.kind != "" {
 			return false
 		}
 		asked, allowed := split(values[name], spec.list), split(allowed, spec.list)

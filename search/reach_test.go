@@ -23,7 +23,7 @@ func spansOf(t *testing.T, text string) (list []days) {
 	t.Helper()
 	for s := range strings.FieldsSeq(text) {
 		from, to, _ := strings.Cut(s, "-")
-		list = append(list, days{dayAt(t, "2025-01-"+from), dayAt(t, "2025-01-"+to)})
+		list = append(list, days{From: dayAt(t, "2025-01-"+from), To: dayAt(t, "2025-01-"+to)})
 	}
 	return list
 }
@@ -75,6 +75,8 @@ func TestWithin(t *testing.T) {
 		{"any=", "any=", true},
 		{"user=a@b.c", "user=a@b.c", false}, // whose address it was is another question there
 		{"course=id:7&near=exclude", "course=id:7", false},
+		{"actor=a@b.c", "actor=a@b.c", false},
+		{"target=a@b.c", "", true},
 	} {
 		search, err := url.ParseQuery(c.search)
 		if err != nil {
@@ -94,7 +96,7 @@ func TestWithin(t *testing.T) {
 func TestReadFilterOfARestore(t *testing.T) {
 	_, store := newServer(t, 0)
 	for filter, field := range map[string]string{"category=course&any=x": "", "range=7d": "/filter/range", "from=now": "/filter/from", "cursor=x": "/filter/cursor",
-		"colour=red": "/filter/colour", "response_code=ok": "/filter/response_code", "outcome=maybe": "/filter/outcome"} {
+		"colour=red": "/filter/colour", "q=type:course": "/filter/q", "actor=ann&target=lee": "", "response_code=ok": "/filter/response_code", "outcome=maybe": "/filter/outcome"} {
 		values, err := url.ParseQuery(filter)
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +111,7 @@ func TestReadFilterOfARestore(t *testing.T) {
 
 // A problem names the parameter, also where a store names the field of the query.
 func TestProblemNamesTheParameter(t *testing.T) {
-	for field, want := range map[string]string{"person": "user", "target": "user", "course": "course", "limit": "limit", "": ""} {
+	for field, want := range map[string]string{"person": "user", "target": "target", "course": "course", "limit": "limit", "": ""} {
 		if p := problemOf(actionlog.Invalidf(field, "asks for too much at once")); p.Parameter != want || p.Status != 400 || !strings.HasPrefix(p.Detail, want) {
 			t.Errorf("%q: %+v", field, p)
 		}

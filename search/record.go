@@ -12,26 +12,33 @@ import (
 // timeFormat of the service's own times: RFC 3339, UTC.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
+// view is a record as it leaves the service.
+type view struct {
+	actionlog.Record
+	sealed string // its position
+	masked bool   // its actor has the display name of staff
+}
+
 // shown returns the record as lists and bulk exports show it.
-func (s *server) shown(r actionlog.Record) (actionlog.Record, bool) {
-	if !r.Staff || s.Staff == actionlog.StaffShown {
-		return r, false
+func (s *server) shown(r actionlog.Record) view {
+	v := view{Record: r, sealed: s.seal.position(r.Institution, r.Position)}
+	if r.Staff && s.Staff != actionlog.StaffShown {
+		v.Document, v.masked = actionlog.MaskStaff(r.Document, s.StaffDisplay), true
 	}
-	r.Document = actionlog.MaskStaff(r.Document, s.StaffDisplay)
-	return r, true
+	return v
 }
 
 // detailed returns the record as the details of one action show it.
-func (s *server) detailed(r actionlog.Record) (actionlog.Record, bool) {
+func (s *server) detailed(r actionlog.Record) view {
 	if s.Staff == actionlog.StaffHidden {
 		return s.shown(r)
 	}
-	return r, false
+	return view{Record: r, sealed: s.seal.position(r.Institution, r.Position)}
 }
 
 // appendRecord writes a record in its envelope, on one line. The document is
 // never encoded again.
-func appendRecord(b []byte, r actionlog.Record, masked bool) []byte {
+func appendRecord(b []byte, r view) []byte {
 	b = append(b, `{"id":`...)
 	b = appendString(b, r.ID)
 	b = append(b, `,"day":"`...)
@@ -39,7 +46,7 @@ func appendRecord(b []byte, r actionlog.Record, masked bool) []byte {
 	b = append(b, `","received_at":"`...)
 	b = append(b, r.ReceivedAt.UTC().Format(time.RFC3339Nano)...)
 	b = append(b, `","position":`...)
-	b = appendString(b, r.Position.String())
+	b = appendString(b, r.sealed)
 	for i, w := range r.Warnings {
 		if i == 0 {
 			b = append(b, `,"warnings":[`...)
@@ -51,7 +58,7 @@ func appendRecord(b []byte, r actionlog.Record, masked bool) []byte {
 	if len(r.Warnings) > 0 {
 		b = append(b, ']')
 	}
-	if masked {
+	if r.masked {
 		b = append(b, `,"actor_masked":true`...)
 	}
 	b = append(b, `,"document":`...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -38,6 +37,9 @@ type Restores interface {
 // names only where they are asked for. Fields of errors are JSON pointers.
 func ReadFilter(ctx context.Context, d actionlog.Directory, institution string, filter map[string][]string, staff actionlog.StaffView, display string) (actionlog.Query, error) {
 	for _, name := range slices.Sorted(maps.Keys(filter)) {
+		if name == "q" {
+			return actionlog.Query{}, actionlog.Invalidf("/filter/q", "is no filter here: what is restored is said by the filters themselves, as {\"user\": \"…\"}")
+		}
 		if slices.Contains([]string{"range", "from", "to", "tz", "missing_days"}, name) {
 			return actionlog.Query{}, actionlog.Invalidf("/filter/"+name, "is no filter here: the time is that of the restore")
 		}
@@ -53,7 +55,7 @@ func ReadFilter(ctx context.Context, d actionlog.Directory, institution string, 
 
 func requester(c *gin.Context) actionlog.Requester {
 	p := principal(c)
-	return actionlog.Requester{ID: p.ID, Name: p.Name, Staff: p.has(actionlog.RoleSupport, actionlog.RoleCompliance)}
+	return actionlog.Requester{ID: p.ID, Name: p.Name, Staff: p.Has(actionlog.RoleSupport, actionlog.RoleCompliance)}
 }
 
 // restoreRequest is the body of a request.
@@ -62,19 +64,6 @@ type restoreRequest struct {
 	To     string                     `json:"to"`
 	Filter map[string]json.RawMessage `json:"filter"`
 	Reason string                     `json:"reason"`
-}
-
-func decodeBody(c *gin.Context, into any, shape string) error {
-	d := json.NewDecoder(io.LimitReader(c.Request.Body, 64<<10))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if err == io.EOF {
-		err = errors.New("it is empty")
-	}
-	if err != nil {
-		return actionlog.Invalidf("", "the body is not %s: %v", shape, err)
-	}
-	return nil
 }
 
 // dayOf reads a date, or the day of a time.
@@ -96,10 +85,10 @@ func dayOf(pointer, text string) (d actionlog.Day, err error) {
 func filterOf(raw map[string]json.RawMessage) (map[string][]string, error) {
 	filter := map[string][]string{}
 	for name, text := range raw {
-		var one string
+		var one *string
 		var several []string
-		if json.Unmarshal(text, &one) == nil {
-			several = []string{one}
+		if json.Unmarshal(text, &one) == nil && one != nil {
+			several = []string{*one}
 		} else if json.Unmarshal(text, &several) != nil || len(several) == 0 {
 			return nil, actionlog.Invalidf("/filter/"+name, "is not a text or a list of texts")
 		}
@@ -145,7 +134,7 @@ func (s *server) readRestore(c *gin.Context) (r actionlog.Restore, err error) {
 
 // shownRestore is a restore as who asks may see it: staff have the display name.
 func (s *server) shownRestore(c *gin.Context, r actionlog.Restore) actionlog.Restore {
-	if principal(c).ofPlatform() || s.Staff == actionlog.StaffShown {
+	if principal(c).OfPlatform() || s.Staff == actionlog.StaffShown {
 		return r
 	}
 	r.Steps = slices.Clone(r.Steps)
@@ -193,10 +182,11 @@ func (s *server) listRestores(c *gin.Context) {
 		return
 	}
 	slices.Reverse(all)
+	may := routeRoles[c.Request.Method+" "+c.FullPath()] // a role elsewhere lends nothing here
 	data, next, after := []actionlog.Restore{}, "", values.Get("cursor")
 	for _, r := range all {
 		key := r.ID + "/" + r.Institution
-		if after != "" && key >= after || !principal(c).may(r.Institution) || status != "" && string(r.Status) != status {
+		if after != "" && key >= after || !principal(c).Allowed(r.Institution, may) || status != "" && string(r.Status) != status {
 			continue
 		}
 		if len(data) == n {
@@ -275,6 +265,9 @@ func (s *server) reindex(c *gin.Context) {
 	if err != nil {
 		s.fail(c, err)
 		return
+	}
+	if jobs == nil {
+		jobs = []actionlog.DayJob{}
 	}
 	c.JSON(http.StatusAccepted, gin.H{"data": jobs})
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"actionlog"
@@ -21,7 +20,9 @@ var (
 	granters   = []actionlog.Role{actionlog.RoleSupport}
 	publishers = []actionlog.Role{actionlog.RolePublisher}
 	operators  = []actionlog.Role{actionlog.RoleOperator}
-	overseers  = []actionlog.Role{actionlog.RoleOperator, actionlog.RoleCompliance}
+	// A proof says at which of all institutions' positions an action stands.
+	provers   = []actionlog.Role{actionlog.RoleCompliance}
+	overseers = []actionlog.Role{actionlog.RoleOperator, actionlog.RoleCompliance}
 )
 
 // routeRoles are the roles of which one is needed for a route; nil: not even a token is.
@@ -29,6 +30,27 @@ var routeRoles = map[string][]actionlog.Role{
 	"GET /healthz":      nil,
 	"GET /readyz":       nil,
 	"GET /openapi.yaml": nil,
+	"GET /v1/about":     nil,
+
+	// The page itself is nobody's secret.
+	"GET /":                                    nil,
+	"GET /institutions":                        nil,
+	"GET /institutions/:institution":           nil,
+	"GET /institutions/:institution/:view":     nil,
+	"GET /institutions/:institution/:view/:id": nil,
+	"GET /restores":                            nil,
+	"GET /favicon.svg":                         nil,
+	"GET /assets/:file":                        nil,
+
+	"GET /v1/sign-in":         nil, // begins to sign in
+	"GET " + callbackPath:     nil,
+	"POST /v1/session":        nil, // takes a token
+	"GET /v1/session":         anybody,
+	"DELETE /v1/session":      anybody,
+	"GET /v1/sessions":        operators,
+	"DELETE /v1/sessions/:id": operators,
+	"POST /v1/support":        {actionlog.RoleSupport},
+	"DELETE /v1/support/:of":  {actionlog.RoleSupport},
 
 	"GET /metrics":                           operators,
 	"GET /v1/accounting":                     overseers,
@@ -51,10 +73,18 @@ var routeRoles = map[string][]actionlog.Role{
 	ofInstitution("POST", "/actions"):              publishers,
 	ofInstitution("GET", "/actions/:id"):           readers,
 	ofInstitution("GET", "/actions/:id/export"):    exporters,
-	ofInstitution("GET", "/actions/:id/proof"):     readers,
+	ofInstitution("GET", "/actions/:id/proof"):     provers,
 	ofInstitution("GET", "/export"):                exporters,
+	ofInstitution("GET", "/exports"):               exporters,
+	ofInstitution("POST", "/exports"):              exporters,
+	ofInstitution("GET", "/exports/:id"):           exporters,
+	ofInstitution("DELETE", "/exports/:id"):        exporters,
+	ofInstitution("GET", "/exports/:id/content"):   exporters,
 	ofInstitution("GET", "/histogram"):             readers,
+	ofInstitution("GET", "/tail"):                  readers,
 	ofInstitution("GET", "/facets"):                readers,
+	ofInstitution("GET", "/query"):                 readers,
+	ofInstitution("GET", "/completions"):           readers,
 	ofInstitution("GET", "/people"):                readers,
 	ofInstitution("GET", "/courses"):               readers,
 	ofInstitution("GET", "/classes"):               readers,
@@ -82,41 +112,33 @@ func checkRoutes(routes gin.RoutesInfo) error {
 	return errors.Join(errs...)
 }
 
-// has tells whether p has one of the roles.
-func (p Principal) has(roles ...actionlog.Role) bool {
-	return slices.ContainsFunc(p.Roles, func(r actionlog.Role) bool { return slices.Contains(roles, r) })
-}
-
-// may tells whether p has anything to do with an institution.
-func (p Principal) may(institution string) bool {
-	return institution != "" && (p.All || p.has(actionlog.RoleCompliance) || slices.Contains(p.Institutions, institution))
-}
-
 // authorize is the one place where an institution enters a request, and where a role is
 // asked for. An institution that the caller has nothing to do with is as if it were not
 // there.
 func (s *server) authorize(c *gin.Context) {
 	p, path := principal(c), c.FullPath()
 	institution := c.Param("institution")
-	if strings.HasPrefix(path, institutionPath) && (!actionlog.IsInstitutionID(institution) || !p.may(institution)) {
-		s.answer(c, newProblem(http.StatusNotFound, "there is no such institution"))
+	if strings.HasPrefix(path, institutionPath) && (!actionlog.IsInstitutionID(institution) || !p.May(institution)) {
+		s.deny(c, "", newProblem(http.StatusNotFound, "there is no such institution"))
 		return
 	}
 	roles := routeRoles[c.Request.Method+" "+path]
-	if !p.allowed(institution, roles) {
+	if !p.Allowed(institution, roles) {
 		var names []string
 		for _, r := range roles {
 			names = append(names, string(r))
 		}
-		s.answer(c, newProblem(http.StatusForbidden, "that is for the role "+strings.Join(names, " or ")))
+		s.deny(c, institution, newProblem(http.StatusForbidden, "that is for the role "+strings.Join(names, " or ")))
 	}
 }
 
-// allowed tells whether p has one of the roles, for an institution ("": for none). That
-// compliance sees every institution lends its other roles none.
-func (p Principal) allowed(institution string, roles []actionlog.Role) bool {
-	own := institution == "" || p.All || slices.Contains(p.Institutions, institution)
-	return slices.ContainsFunc(roles, func(r actionlog.Role) bool {
-		return p.has(r) && (own || r == actionlog.RoleCompliance)
-	})
+// deny answers a request that is not for the caller, and records it: in the institution's
+// log, or, where the caller has nothing to do with that, in the caller's own.
+func (s *server) deny(c *gin.Context, institution string, p problem) {
+	if wait, ok := s.failures.take("caller " + principal(c).ID); !ok {
+		s.tooMany(c, wait, "too many of your requests were denied")
+		return
+	}
+	s.denied(c, institution, p.Status, p.Detail)
+	s.answer(c, p)
 }

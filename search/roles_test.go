@@ -18,18 +18,18 @@ import (
 // for the institution uni; "all" has all roles for all institutions.
 type asRole struct{ Access }
 
-func (asRole) Check(_ context.Context, token string) (Principal, error) {
+func (asRole) Check(_ context.Context, token string) (actionlog.Principal, error) {
 	if token == "all" {
-		return Principal{ID: token, All: true, Roles: actionlog.Roles[:]}, nil
+		return actionlog.Principal{ID: token, Grants: []actionlog.Grant{{All: true, Roles: actionlog.Roles[:]}}}, nil
 	}
-	p := Principal{ID: token, Institutions: []string{"uni"}}
+	g := actionlog.Grant{Institutions: []string{"uni"}}
 	for name := range strings.SplitSeq(token, "+") {
 		if !slices.Contains(actionlog.Roles[:], actionlog.Role(name)) {
-			return p, actionlog.ErrNotFound
+			return actionlog.Principal{}, actionlog.ErrNotFound
 		}
-		p.Roles = append(p.Roles, actionlog.Role(name))
+		g.Roles = append(g.Roles, actionlog.Role(name))
 	}
-	return p, nil
+	return actionlog.Principal{ID: token, Grants: []actionlog.Grant{g}}, nil
 }
 
 // Every route with every role, and with none: the table decides, for the own institution
@@ -37,7 +37,7 @@ func (asRole) Check(_ context.Context, token string) (Principal, error) {
 func TestEveryRouteWithEveryRole(t *testing.T) {
 	o := options(storetest.NewModel())
 	o.Access = asRole{o.Access}
-	handler, err := New(t.Context(), o)
+	handler, err := newAPI(t, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestEveryRouteWithEveryRole(t *testing.T) {
 		return w.Code
 	}
 	cases := 0
-	for _, r := range handler.(*gin.Engine).Routes() {
+	for _, r := range routesOf(handler) {
 		allowed, known := routeRoles[r.Method+" "+r.Path]
 		if !known {
 			t.Errorf("%s %s is in no table", r.Method, r.Path)

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -20,18 +21,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 )
-
-// Principal is who asks, and what it may: its roles, for its institutions.
-type Principal struct {
-	ID           string
-	Name         string
-	Roles        []actionlog.Role
-	All          bool // every institution
-	Institutions []string
-}
-
-// ofPlatform tells whether p is of the platform's own staff.
-func (p Principal) ofPlatform() bool { return slices.ContainsFunc(p.Roles, actionlog.Role.OfPlatform) }
 
 // Token is what may be told of a token: never its secret.
 type Token struct {
@@ -48,8 +37,9 @@ type Token struct {
 
 // Access knows who may do what.
 type Access interface {
-	// Check returns the principal of a token, or actionlog.ErrNotFound.
-	Check(ctx context.Context, token string) (Principal, error)
+	// Check returns the principal of a token, or actionlog.ErrNotFound and of whom the
+	// token claims to be what is known.
+	Check(ctx context.Context, token string) (actionlog.Principal, error)
 	// Create makes a token that allows what t says (but for ID and times, and ExpiresAt),
 	// and returns its secret, which is kept nowhere.
 	Create(ctx context.Context, t Token) (made Token, secret string, err error)
@@ -57,8 +47,8 @@ type Access interface {
 	Rotate(ctx context.Context, id string, overlap time.Duration) (made Token, secret string, err error)
 	// List returns all tokens, oldest first.
 	List(ctx context.Context) ([]Token, error)
-	// Revoke ends a token, or returns actionlog.ErrNotFound.
-	Revoke(ctx context.Context, id string) error
+	// Revoke ends a token, and says what it was, or returns actionlog.ErrNotFound.
+	Revoke(ctx context.Context, id string) (Token, error)
 }
 
 // Institutions lists whose actions there are.
@@ -89,31 +79,53 @@ type Options struct {
 	State        actionlog.State
 	Archive      Archive  // nil: there is none
 	Restores     Restores // nil: nothing can be brought back
+	Exports      *Exports // nil: exports are streamed only. Whoever serves the API runs it
 	// Held lists days before a day that are searchable still; nil: none are.
 	Held func(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
 	// Account accounts for every position, now; what it returns encodes as JSON. nil:
 	// it is another process's to account.
-	Account      func(ctx context.Context) (any, error)
-	Access       Access
-	Scrubber     *actionlog.Scrubber
-	Checks       []Check
-	OpenAPI      []byte
-	Metrics      http.Handler
-	Registerer   prometheus.Registerer
-	StaffDisplay string              // default "OpenLearning System"
-	Staff        actionlog.StaffView // who sees the real names of staff
+	Account    func(ctx context.Context) (any, error)
+	Access     Access
+	SignIn     SignIn   // nil: no provider
+	Sessions   Sessions // nil: nobody signs in with a browser
+	Supports   Supports // with Sessions
+	Scrubber   *actionlog.Scrubber
+	Checks     []Check
+	OpenAPI    []byte
+	Page       fs.FS   // the admin page; nil: there is none
+	Support    Contact // whom the page names for what it cannot give
+	Version    string
+	Metrics    http.Handler
+	Registerer prometheus.Registerer
+	Limits     Limits
+	Reads      int // of one institution that are worked on at a time; default a processor fewer than there are, at least 1
+	// Exporting is called when an export begins, and what it returns when it ends; nil:
+	// nobody wants to know.
+	Exporting func() (ended func())
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
+	TrustedProxies []string
+	StaffDisplay   string              // default "OpenLearning System"
+	Staff          actionlog.StaffView // who sees the real names of staff
 	// Operations only: healthz, readyz, metrics. For a process that answers no
 	// searches; what these need not may be nil.
 	Operations bool
 	Log        *slog.Logger     // default slog.Default
 	Now        func() time.Time // default time.Now
+
+	tailing pace
 }
 
 type server struct {
 	Options
-	key     []byte // signs cursors
-	seconds *prometheus.HistogramVec
-	foreign prometheus.Counter // records that were held back, see own
+	fair      *fair
+	tails     *guests
+	page      *page
+	seal      *sealer  // of cursors and positions
+	calls     *limiter // by caller
+	addresses *limiter
+	failures  *limiter // sign-ins that failed, by address; denied requests, by caller
+	seconds   *prometheus.HistogramVec
+	foreign   prometheus.Counter // records that were held back, see own
 }
 
 // New returns the API.
@@ -127,10 +139,23 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o}
-	var err error
-	if s.key, err = signingKey(ctx, o.State); err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
+	s := &server{Options: o, fair: newFair(o.Reads), tails: &guests{most: tailsAtMost, of: map[string]int{}}, calls: newLimiter(o.Limits.PerCaller, int(10*o.Limits.PerCaller), o.Now),
+		addresses: newLimiter(o.Limits.PerAddress, int(10*o.Limits.PerAddress), o.Now),
+		failures:  newLimiter(o.Limits.Failures/60, int(o.Limits.Failures), o.Now)}
+	key, err := actionlog.KeyOf(ctx, o.State, "cursor")
+	if err == nil {
+		s.seal, err = newSealer(key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sealing key: %w", err)
+	}
+	if o.Page != nil {
+		if s.page, err = newPage(o.Page); err != nil {
+			return nil, err
+		}
+	}
+	if s.Exports != nil {
+		s.Exports.bind(s, key)
 	}
 	s.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "actionlog_http_seconds",
 		Help: "Seconds per request.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"method", "route", "status"})
@@ -139,26 +164,10 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 		return nil, err
 	}
 	g := s.routes()
+	if err := g.SetTrustedProxies(o.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
+	}
 	return g, checkRoutes(g.Routes())
-}
-
-// signingKey is made on first use.
-func signingKey(ctx context.Context, state actionlog.State) ([]byte, error) {
-	key, _, err := state.Get(ctx, "keys", "cursor")
-	if !errors.Is(err, actionlog.ErrNotFound) {
-		return key, err
-	}
-	key = make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return nil, err
-	}
-	if _, err := state.Put(ctx, "keys", "cursor", key, 0); errors.Is(err, actionlog.ErrConflict) {
-		key, _, err = state.Get(ctx, "keys", "cursor")
-		return key, err
-	} else if err != nil {
-		return nil, err
-	}
-	return key, nil
 }
 
 func (s *server) routes() *gin.Engine {
@@ -166,7 +175,7 @@ func (s *server) routes() *gin.Engine {
 	g := gin.New()
 	g.HandleMethodNotAllowed = true
 	g.RedirectTrailingSlash = false
-	g.Use(s.observe, s.recover, headers)
+	g.Use(identify, s.observe, s.recover, headers, s.crowd)
 	g.NoRoute(func(c *gin.Context) { s.answer(c, newProblem(http.StatusNotFound, "there is nothing at this address")) })
 	g.NoMethod(func(c *gin.Context) {
 		s.answer(c, newProblem(http.StatusMethodNotAllowed, c.Request.Method+" is not a method of this address"))
@@ -174,16 +183,25 @@ func (s *server) routes() *gin.Engine {
 	g.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "alive"}) })
 	g.GET("/readyz", s.ready)
 	g.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", s.OpenAPI) })
-	known := g.Group("", s.authenticate, s.authorize)
-	known.GET("/metrics", gin.WrapH(s.Metrics))
+	known := g.Group("", s.authenticate, s.authorize, s.refuseQuery)
+	known.GET("/metrics", s.metrics)
 	known.GET("/v1/accounting", s.accounting)
 	if s.Operations {
 		return g
 	}
+	if s.Sessions != nil {
+		s.sessionRoutes(g, known)
+	}
+	if s.page != nil {
+		s.pageRoutes(g, s.page)
+	}
+	g.GET("/v1/about", s.about)
+	known.GET(institutionPath+"/tail", s.tail)
 	known.GET("/v1/institutions", s.institutions)
 	known.GET("/v1/action-types", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"data": actionlog.Catalogue()}) })
 	known.GET("/v1/archive/key", s.archiveKey)
-	one := known.Group(institutionPath)
+	known.GET(institutionPath+"/query", s.readQuery) // reads nothing: it waits for nobody
+	one := known.Group(institutionPath, s.fairly)
 	one.GET("/actions", s.list)
 	one.POST("/actions", s.ingest)
 	one.GET("/actions/:id", s.detail)
@@ -192,6 +210,7 @@ func (s *server) routes() *gin.Engine {
 	one.GET("/export", s.export)
 	one.GET("/histogram", s.histogram)
 	one.GET("/facets", s.facets)
+	one.GET("/completions", s.complete)
 	one.GET("/people", s.lookup(actionlog.DirectoryPeople))
 	one.GET("/courses", s.lookup(actionlog.DirectoryCourses))
 	one.GET("/classes", s.lookup(actionlog.DirectoryClasses))
@@ -205,6 +224,7 @@ func (s *server) routes() *gin.Engine {
 	operator.DELETE("/dead-letters/:position", s.dropDeadLetter)
 	operator.POST("/dead-letters/:position/replay", s.replayDeadLetter)
 	s.restoreRoutes(one, operator)
+	s.exportRoutes(one)
 	return g
 }
 
@@ -217,12 +237,12 @@ func (s *server) observe(c *gin.Context) {
 	if route == "" {
 		route = "none"
 	}
-	s.seconds.WithLabelValues(c.Request.Method, route, fmt.Sprint(c.Writer.Status())).Observe(took.Seconds())
+	s.seconds.WithLabelValues(methodLabel(c.Request.Method), route, fmt.Sprint(c.Writer.Status())).Observe(took.Seconds())
 	level := slog.LevelDebug
 	if c.Writer.Status() >= 500 {
 		level = slog.LevelWarn
 	}
-	s.Log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(), "ms", took.Milliseconds(), "token", principal(c).ID)
+	s.Log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(), "ms", took.Milliseconds(), "caller", principal(c).ID, "id", c.GetString(requestIDKey))
 }
 
 // recover answers a panic with a problem; a broken-off export goes through.
@@ -243,35 +263,27 @@ func (s *server) recover(c *gin.Context) {
 	c.Next()
 }
 
+const requestIDKey = "request_id"
+
+// identify gives the request an ID, which the answer, the log and what is recorded name.
+func identify(c *gin.Context) {
+	id := strings.ToLower(rand.Text())
+	c.Set(requestIDKey, id)
+	c.Header("X-Request-Id", id)
+}
+
+// headers are those of every answer: OWASP Secure Headers Project, REST Security Cheat
+// Sheet. Nothing of the API is ever to be a page, a part of one, or kept.
 func headers(c *gin.Context) {
-	c.Header("X-Content-Type-Options", "nosniff")
-	c.Header("Cache-Control", "no-store")
-}
-
-const principalKey = "principal"
-
-func principal(c *gin.Context) Principal {
-	p, _ := c.Get(principalKey)
-	who, _ := p.(Principal)
-	return who
-}
-
-// authenticate finds out who asks, by the Authorization header only: a token in
-// a URL would be logged on the way.
-func (s *server) authenticate(c *gin.Context) {
-	scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
-	p, err := Principal{}, actionlog.ErrNotFound
-	if strings.EqualFold(scheme, "bearer") {
-		p, err = s.Access.Check(c.Request.Context(), strings.TrimSpace(token))
+	for name, value := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Cross-Origin-Resource-Policy": "same-origin",
+		"Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+	} {
+		c.Header(name, value)
 	}
-	switch {
-	case errors.Is(err, actionlog.ErrNotFound):
-		c.Header("WWW-Authenticate", `Bearer realm="actionlog"`)
-		s.answer(c, newProblem(http.StatusUnauthorized, "give a token: Authorization: Bearer …"))
-	case err != nil:
-		s.fail(c, err)
-	default:
-		c.Set(principalKey, p)
+	if c.Request.TLS != nil {
+		c.Header("Strict-Transport-Security", "max-age=63072000")
 	}
 }
 
@@ -308,11 +320,11 @@ func (s *server) institutions(c *gin.Context) {
 	}
 	p, data := principal(c), []institution{}
 	for _, i := range all {
-		if p.may(i.ID) {
+		if p.May(i.ID) {
 			data = append(data, institution(i))
 		}
 	}
-	for _, id := range p.Institutions { // also those that have no actions yet
+	for _, id := range p.Named() { // also those that have no actions yet
 		if !slices.ContainsFunc(data, func(i institution) bool { return i.ID == id }) {
 			data = append(data, institution{ID: id})
 		}

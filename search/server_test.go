@@ -18,9 +18,9 @@ import (
 	"actionlog"
 	"actionlog/internal/storetest"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"gopkg.in/yaml.v3"
 )
 
@@ -39,16 +39,50 @@ func (m memory) Put(_ context.Context, bucket, key string, value []byte, _ uint6
 	return 1, nil
 }
 
-func (m memory) Delete(context.Context, string, string) error                  { return nil }
-func (m memory) List(context.Context, string) ([]string, error)                { return nil, nil }
+// Publish keeps what is recorded, by the ID of the action.
+func (m memory) Publish(_ context.Context, all []actionlog.Submission) []actionlog.Receipt {
+	receipts := make([]actionlog.Receipt, len(all))
+	for i, s := range all {
+		m.values["published/"+s.Institution+"/"+s.ID] = s.Document
+		receipts[i].Position = actionlog.Position{Stream: "s1", Sequence: uint64(i + 1)}
+	}
+	return receipts
+}
+
+func (m memory) Delete(_ context.Context, bucket, key string) error {
+	delete(m.values, bucket+"/"+key)
+	return nil
+}
+
+func (m memory) List(_ context.Context, bucket string) (keys []string, err error) {
+	for name := range m.values {
+		if key, is := strings.CutPrefix(name, bucket+"/"); is {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
 func (m memory) Settled(context.Context) (time.Time, error)                    { return time.Unix(1, 0), nil }
 func (m memory) Institutions(context.Context) ([]actionlog.Institution, error) { return nil, nil }
 
 // everybody may do everything.
 type everybody struct{ Access }
 
-func (everybody) Check(context.Context, string) (Principal, error) {
-	return Principal{ID: "t", All: true, Roles: actionlog.Roles[:]}, nil
+func (everybody) Check(context.Context, string) (actionlog.Principal, error) {
+	return actionlog.Principal{ID: "t", Grants: []actionlog.Grant{{All: true, Roles: actionlog.Roles[:]}}}, nil
+}
+
+// nobodySignedIn is Sessions without any.
+type nobodySignedIn struct{ Sessions }
+
+func (nobodySignedIn) List(context.Context) ([]Session, error) { return nil, nil }
+func (nobodySignedIn) Check(context.Context, string) (actionlog.Principal, error) {
+	return actionlog.Principal{}, actionlog.ErrNotFound
+}
+func (nobodySignedIn) End(context.Context, string) (Session, actionlog.Principal, error) {
+	return Session{}, actionlog.Principal{}, actionlog.ErrNotFound
 }
 
 // newServer is the API on the naive store with n actions of institution uni.
@@ -68,7 +102,7 @@ func newServer(t *testing.T, n int) (*httptest.Server, *storetest.Model) {
 	if _, err := store.Write(t.Context(), items); err != nil {
 		t.Fatal(err)
 	}
-	handler, err := New(t.Context(), options(store))
+	handler, err := newAPI(t, options(store))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +113,8 @@ func newServer(t *testing.T, n int) (*httptest.Server, *storetest.Model) {
 
 func options(store *storetest.Model) Options {
 	m := memory{map[string][]byte{}}
-	return Options{Searcher: store, Scanner: store, Directory: store, Institutions: m, Progress: m, State: m, Access: everybody{}, Registerer: prometheus.NewRegistry(), Metrics: http.NotFoundHandler(), OpenAPI: actionlog.OpenAPI(), Log: slog.New(slog.DiscardHandler)}
+	registry := prometheus.NewRegistry()
+	return Options{tailing: pace{time.Millisecond, 20 * time.Millisecond}, Page: aPage(), Searcher: store, Scanner: store, Directory: store, Institutions: m, Progress: m, State: m, Publisher: m, Sessions: nobodySignedIn{}, Access: everybody{}, Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), OpenAPI: actionlog.OpenAPI(), Log: slog.New(slog.DiscardHandler)}
 }
 
 func get(t *testing.T, server *httptest.Server, path string) (*http.Response, []byte, error) {
@@ -180,7 +215,7 @@ func TestClientLeaves(t *testing.T) {
 func TestStoreFails(t *testing.T) {
 	server, store := newServer(t, 5)
 	store.Fault = func(string) error { return fmt.Errorf("engine: %w", actionlog.ErrUnavailable) }
-	for _, path := range []string{"actions", "actions/a1", "actions/a1/export", "export", "histogram", "facets?field=actor", "people?q=x", "courses?q=x", "actions?user=x"} {
+	for _, path := range []string{"actions", "actions/a1", "actions/a1/export", "export", "histogram", "facets?field=actor", "people?q=x", "courses?q=x", "actions?user=x", "actions?q=target:x", "completions?q=user:x", "completions?q=xy"} {
 		resp, body, err := get(t, server, path)
 		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %s %s %v", path, resp.Status, body, err)
@@ -188,7 +223,8 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// Every route is documented, and every documented path is a route.
+// Every route is documented, and every documented path is a route; so is every line of the
+// table of roles.
 func TestOpenAPIKnowsEveryRoute(t *testing.T) {
 	var api struct {
 		Paths map[string]map[string]any `yaml:"paths"`
@@ -202,18 +238,26 @@ func TestOpenAPIKnowsEveryRoute(t *testing.T) {
 			documented = append(documented, strings.ToUpper(method)+" "+path)
 		}
 	}
-	handler, err := New(t.Context(), options(storetest.NewModel()))
+	handler, err := newAPI(t, options(storetest.NewModel()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	parameter := regexp.MustCompile(`:(\w+)`)
-	for _, r := range handler.(*gin.Engine).Routes() {
+	for _, r := range routesOf(handler) {
 		served = append(served, r.Method+" "+parameter.ReplaceAllString(r.Path, "{$1}"))
+	}
+	var decided []string
+	for route := range routeRoles {
+		decided = append(decided, parameter.ReplaceAllString(route, "{$1}"))
 	}
 	slices.Sort(documented)
 	slices.Sort(served)
+	slices.Sort(decided)
 	if d := cmp.Diff(documented, served); d != "" {
 		t.Errorf("-openapi.yaml +routes\n%s", d)
+	}
+	if d := cmp.Diff(documented, decided); d != "" {
+		t.Errorf("-openapi.yaml +table of roles\n%s", d)
 	}
 	for name := range filters {
 		if !strings.Contains(string(actionlog.OpenAPI()), "parameters/"+name+"'") {

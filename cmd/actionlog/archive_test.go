@@ -97,6 +97,9 @@ func (l *loader) verifyArchive(t *testing.T, s *service) {
 		}
 	}
 	for id, copies := range documents {
+		if strings.HasPrefix(id, "log-") { // that the test exported
+			continue
+		}
 		for _, text := range copies { // one a position: a repeat has its own
 			if text != l.sent[id] {
 				t.Errorf("%s was altered in the archive:\n%s\n%s", id, text, l.sent[id])

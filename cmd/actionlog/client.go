@@ -86,6 +86,10 @@ type problem struct {
 	Detail    string `json:"detail"`
 	Parameter string `json:"parameter"`
 	Pointer   string `json:"pointer"`
+	Column    int    `json:"column"` // in query
+	Length    int    `json:"length"`
+
+	query string // the text that was sent as q
 }
 
 // Error says what is wrong, and which option, if one is.
@@ -97,8 +101,14 @@ func (p *problem) Error() string {
 	if text == "" {
 		text = fmt.Sprintf("the service answered %d %s", p.Status, http.StatusText(p.Status))
 	}
+	if p.Parameter == "q" && p.Column > 0 && p.query != "" {
+		return text + "\n" + underlined(p.query, p.Column, p.Length)
+	}
 	if p.Parameter != "" {
 		flag := "--" + strings.ReplaceAll(p.Parameter, "_", "-")
+		if p.Parameter == "q" {
+			flag = "query"
+		}
 		text = strings.TrimPrefix(text, p.Parameter+": ")
 		return flag + ": " + text
 	}
@@ -122,6 +132,11 @@ func (p *problem) Unwrap() error {
 // do sends a request and returns an answer whose status is one of 2xx; any
 // other is an error, a *problem where the service explained itself.
 func (c *client) do(ctx context.Context, method, path string, query url.Values, contentType string, body io.Reader) (*http.Response, error) {
+	return c.doWith(ctx, http.Header{}, method, path, query, contentType, body)
+}
+
+// doWith is do with more headers.
+func (c *client) doWith(ctx context.Context, header http.Header, method, path string, query url.Values, contentType string, body io.Reader) (*http.Response, error) {
 	if c.token == "" {
 		return nil, usagef("no token: give --token or ACTIONLOG_TOKEN, or --data with the folder of a service on this machine")
 	}
@@ -133,6 +148,7 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return nil, err
 	}
+	req.Header = header
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("User-Agent", "actionlog/"+version())
 	if contentType != "" {
@@ -165,7 +181,7 @@ func readProblem(resp *http.Response) error {
 	p := &problem{}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 8<<20)) // an unreadable explanation is none
 	_ = json.Unmarshal(body, p)
-	p.Status = resp.StatusCode
+	p.Status, p.query = resp.StatusCode, resp.Request.URL.Query().Get("q")
 	refused := &refusedBatch{problem: p}
 	if resp.StatusCode == http.StatusUnprocessableEntity && json.Unmarshal(body, &refused.answer) == nil && len(refused.answer.Results) > 0 {
 		return refused

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"actionlog"
 	"actionlog/internal/archive"
 )
 
@@ -99,27 +100,33 @@ func (k *checkCmd) account(ctx context.Context, c *client, out *console) error {
 }
 
 // versionCmd prints what this binary was built from.
-type versionCmd struct{}
+type versionCmd struct {
+	Licences bool `help:"Print what else is in the binary, and under which licences."`
+}
 
 // Run prints the version.
-func (versionCmd) Run(out *console) error {
+func (c versionCmd) Run(out *console) error {
+	if c.Licences {
+		_, err := io.WriteString(out.out, actionlog.Licences())
+		return err
+	}
 	_, err := fmt.Fprintln(out.out, "actionlog", version())
 	return err
 }
 
+// commit is what make build built from; only the linker sets it. Go's own stamp
+// also depends on tags and on how much was cloned, so that one commit would have
+// several binaries.
+var commit string
+
 // version is the module's version, or the commit that the binary was built from.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "devel-" + s.Value[:12]
-		}
+	if commit != "" {
+		return "devel-" + commit
 	}
 	return "devel"
 }

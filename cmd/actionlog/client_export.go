@@ -30,9 +30,11 @@ const (
 // exportCmd takes all that the filters find, and believes nothing that it
 // cannot check: an export that broke off must never look whole.
 type exportCmd struct {
+	queryArg
 	filters
 	Order  string `enum:"newest,oldest" default:"newest" env:"-" placeholder:"ORDER" help:"newest or oldest first. Default: newest."`
 	Format string `short:"f" env:"-" enum:"ndjson,json,csv" default:"ndjson" help:"${enum}."`
+	Job    bool   `env:"-" help:"Have the service write it into a file first, as a job, and download that: a connection that breaks goes on where it was."`
 	Output string `short:"o" placeholder:"FILE" env:"-" help:"Write to FILE, by way of FILE.part: FILE appears when the export is whole."`
 }
 
@@ -42,11 +44,14 @@ func (e *exportCmd) Run(ctx context.Context, settings *settings, out *console, p
 	if err != nil {
 		return err
 	}
+	query := filterValues(parsed, e.queryArg)
+	if e.Job {
+		return e.job(ctx, c, out, query)
+	}
 	path, err := c.path(ctx, "export")
 	if err != nil {
 		return err
 	}
-	query := filterValues(parsed)
 	query.Set("order", e.Order)
 	query.Set("format", e.Format)
 	if e.Format == "ndjson" {

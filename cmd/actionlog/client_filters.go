@@ -15,6 +15,9 @@ const filterGroup = "filters"
 type filters struct {
 	User               []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"A person: a name, an e-mail address (a@b.c, a@*, @b.c), an ID (id:…)."`
 	UserRole           string   `group:"filters" env:"-" placeholder:"ROLE" help:"Where the person stands: actor, target, on_behalf_of, any."`
+	Actor              []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"Who did it; a person, as in --user."`
+	Target             []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"To whom it was done; a person, as in --user."`
+	OnBehalfOf         []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"For whom the actor acted; a person, as in --user."`
 	Near               string   `group:"filters" env:"-" placeholder:"HOW" help:"Names that are nearly right: auto (where nobody has exactly that name; exports: never), include, exclude."`
 	Course             []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"A course: title or ID."`
 	Class              []string `group:"filters" env:"-" sep:"none" placeholder:"TEXT" help:"A class: title or ID."`
@@ -38,9 +41,13 @@ type filters struct {
 	MissingDays        string   `group:"filters" env:"-" placeholder:"HOW" help:"allow: answer although damaged days are set aside."`
 }
 
-// filterValues gives the filters of a parsed command line as the API's query.
-func filterValues(parsed *kong.Context) url.Values {
+// filterValues gives the filters of a parsed command line as the API's query, with the
+// text that stands beside them.
+func filterValues(parsed *kong.Context, text queryArg) url.Values {
 	query := url.Values{}
+	if q := strings.Join(text.Query, " "); strings.TrimSpace(q) != "" {
+		query.Set("q", q)
+	}
 	for _, f := range parsed.Flags() {
 		if f.Group == nil || f.Group.Key != filterGroup {
 			continue

@@ -23,6 +23,7 @@ const maxPage = 1000
 
 // searchCmd lists what the filters find.
 type searchCmd struct {
+	queryArg
 	filters
 	Limit  int    `default:"50" env:"-" help:"At most so many actions."`
 	All    bool   `env:"-" help:"All of them, however many."`
@@ -68,15 +69,21 @@ func (s *searchCmd) Run(ctx context.Context, settings *settings, out *console, p
 	if s.Limit < 1 {
 		return usagef("--limit: %d is not a positive number", s.Limit)
 	}
-	zone, err := zoneNamed(s.TZ)
-	if err != nil {
-		return err
-	}
 	c, err := settings.client()
 	if err != nil {
 		return err
 	}
-	query := filterValues(parsed)
+	query := filterValues(parsed, s.queryArg)
+	says := query
+	if query.Has("q") {
+		if says, err = c.filtersOf(ctx, query); err != nil {
+			return err
+		}
+	}
+	zone, err := zoneNamed(says.Get("tz"))
+	if err != nil {
+		return err
+	}
 	query.Set("order", s.Order)
 	o, err := out.open(s.Output)
 	if err != nil {
@@ -88,7 +95,7 @@ func (s *searchCmd) Run(ctx context.Context, settings *settings, out *console, p
 	var shown int
 	var more bool
 	if format == "csv" {
-		shown, more, meta.Missing, err = s.csv(ctx, c, query, o)
+		shown, more, meta.Missing, err = s.csv(ctx, c, query, says.Has("near"), o)
 	} else {
 		w := newRecordWriter(o, format, zone)
 		shown, more, meta, err = s.pages(ctx, c, query, w)
@@ -159,13 +166,13 @@ func (s *searchCmd) pages(ctx context.Context, c *client, query url.Values, w re
 
 // csv takes the first rows of an export, so that there is one meaning of the
 // columns, the service's.
-func (s *searchCmd) csv(ctx context.Context, c *client, query url.Values, w io.Writer) (shown int, more bool, missing []dayRange, err error) {
+func (s *searchCmd) csv(ctx context.Context, c *client, query url.Values, near bool, w io.Writer) (shown int, more bool, missing []dayRange, err error) {
 	path, err := c.path(ctx, "export")
 	if err != nil {
 		return 0, false, nil, err
 	}
 	query.Set("format", "csv")
-	if !query.Has("near") {
+	if !near {
 		query.Set("near", "auto") // as in the other formats
 	}
 	resp, err := c.do(ctx, http.MethodGet, path, query, "", nil)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("ACTIONLOG_TEST_MAIN") != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	http.DefaultClient.Transport = contract
 	enginetest.Main(m)
 }
 
@@ -41,7 +43,7 @@ func startProcess(t *testing.T, dir string) *exec.Cmd {
 }
 
 // logTo is a file for a process's standard error, shown when the test fails.
-func logTo(t *testing.T) *os.File {
+func logTo(t testing.TB) *os.File {
 	t.Helper()
 	f, err := os.CreateTemp(t.TempDir(), "stderr")
 	if err != nil {

@@ -91,6 +91,25 @@ func personCases() []filterCase {
 			onUser(role, "X-5", func(p line) bool { return p.at("external_id") == "X-5" }))
 	}
 	not := onUser("actor", "Ann Lee", nameHas("Ann Lee"))
+	for _, role := range []string{"actor", "target", "on_behalf_of"} {
+		for _, name := range []string{"Ann Lee", "@north.example", "id:p2", "王"} {
+			of := onUser(role, name, nil)
+			is := map[string]func(line) bool{"Ann Lee": nameHas(name), "王": nameHas(name), "id:p2": func(p line) bool { return p.at("id") == "p2" },
+				"@north.example": func(p line) bool { return strings.HasSuffix(strings.ToLower(p.at("email")), name) }}[name]
+			of.query = url.Values{role: {name}}
+			of.match = func(l line) bool { return l.anyPerson(role, is) }
+			cases = append(cases, of, filterCase{url.Values{role: {"-" + name}}, func(l line) bool { return !of.match(l) }})
+		}
+	}
+	// Who did it and to whom it was done, at once; and the same typed.
+	both := func(l line) bool {
+		return l.anyPerson("actor", nameHas("ann lee")) && l.anyPerson("target", nameHas("王"))
+	}
+	cases = append(cases, filterCase{url.Values{"actor": {"ann lee"}, "target": {"王"}}, both}, filterCase{url.Values{"q": {`target:王 actor:"ann lee"`}}, both},
+		filterCase{url.Values{"q": {`-code:2xx,404 "changed" type:course`}, "actor": {"ann lee"}}, func(l line) bool {
+			code := l.at("response.code")
+			return !strings.HasPrefix(code, "2") && code != "404" && l.at("category") == "course" && allWords(everything(map[string]any(l)), "changed") && l.anyPerson("actor", nameHas("ann lee"))
+		}})
 	return append(cases, filterCase{url.Values{"user": {"-Ann Lee"}, "user_role": {"actor"}}, func(l line) bool { return !not.match(l) }})
 }
 

@@ -26,6 +26,25 @@ type service struct {
 	url       string
 	token     string
 	publisher actionlog.Publisher
+	log       *logged // of a service in this process
+}
+
+// logged is what a service wrote to its standard error.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // startService runs `serve` in this process on a fresh folder until the test ends.
@@ -40,14 +59,23 @@ func startService(t testing.TB, args ...string) *service {
 // be done twice.
 func startServiceOn(t testing.TB, dir string, args []string) (s *service, stop func()) {
 	t.Helper()
+	log, stop := startServing(t, dir, args)
+	s = connect(t, dir)
+	s.log = log
+	return s, stop
+}
+
+// startServing is startServiceOn, and waits for nothing.
+func startServing(t testing.TB, dir string, args []string) (stderr *logged, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int, 1)
-	var stderr strings.Builder
+	stderr = &logged{}
 	go func() {
-		args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, args...)
-		done <- run(ctx, args, strings.NewReader(""), io.Discard, &stderr)
+		args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--rate-limit", "0", "--rate-limit-address", "0", "--rate-limit-failures", "0"}, args...)
+		done <- run(ctx, args, strings.NewReader(""), io.Discard, stderr)
 	}()
-	stop = sync.OnceFunc(func() {
+	return stderr, sync.OnceFunc(func() {
 		cancel()
 		select {
 		case code := <-done:
@@ -58,7 +86,6 @@ func startServiceOn(t testing.TB, dir string, args []string) (s *service, stop f
 			t.Error("serve did not stop")
 		}
 	})
-	return connect(t, dir), stop
 }
 
 // connect waits until the service on dir is ready, and is a publisher to it.
@@ -90,6 +117,7 @@ func whenReady(t testing.TB, dir string) *service {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
+	contract.Watch(t, s.url)
 	return s
 }
 

@@ -8,15 +8,22 @@ import (
 
 // examples are shown by --help, and parsed by a test.
 var examples = map[string][]string{
-	"serve":   {"actionlog serve --demo", "actionlog serve --data /var/lib/actionlog --listen 127.0.0.1:8080", "actionlog serve --nats nats://127.0.0.1:4222", "actionlog serve --engine http://127.0.0.1:9200", "actionlog serve --role indexer --nats nats://n1:4222,nats://n2:4222 --engine https://e1:9200,https://e2:9200 --engine-ca ca.pem"},
-	"publish": {"actionlog publish actions.ndjson", "zcat actions.ndjson.gz | actionlog publish -", "actionlog publish --http actions.ndjson"},
+	"serve":   {"actionlog serve --demo", "actionlog serve --data /var/lib/actionlog --listen 127.0.0.1:8080", "actionlog serve --nats tls://n1:4222 --nats-durable --nats-seed nats/service.nk", "actionlog serve --nats-listen 0.0.0.0:4222 --nats-tls-cert cert.pem --nats-tls-key key.pem --nats-publisher registry=my-school", "actionlog serve --engine http://127.0.0.1:9200", "actionlog serve --role indexer --nats nats://n1:4222,nats://n2:4222 --engine https://e1:9200,https://e2:9200 --engine-ca ca.pem"},
+	"publish": {"actionlog publish actions.ndjson", "zcat actions.ndjson.gz | actionlog publish -", "actionlog publish --nats tls://n1:4222 --nats-seed registry.nk actions.ndjson", "actionlog publish --http actions.ndjson"},
 	"search": {
+		`actionlog search 'user:"melody wang" -outcome:failure from:now-30d arts'`,
+		"actionlog search code:4xx method:POST --format table",
+		"actionlog search -- -outcome:success type:api",
 		`actionlog search --user "melody wang" --range 30d`,
 		`actionlog search --category course --action course.administrator.removed --course "Arts and Craft" --from now-30d --to now-10d`,
 		"actionlog search --category api --request-method POST --response-code 2xx --response-code 409",
 		"actionlog search --user @example.edu --action=-course.learner.added --all --format ndjson",
 	},
-	"export":          {"actionlog export --range 90d --format csv -o actions.csv", "actionlog export --category institution --range 90d --format ndjson | jq .document.actor.name"},
+	"export":          {"actionlog export --range 90d --format csv -o actions.csv", "actionlog export 'type:course range:30d -outcome:success' -o failed.ndjson", "actionlog export --category institution --range 90d --format ndjson | jq .document.actor.name", "actionlog export --job --range 90d --format csv -o actions.csv"},
+	"exports list":    {"actionlog exports list --institution my-school", "actionlog exports list --format table"},
+	"exports show":    {"actionlog exports show 20261125-161502.123-k3j5h2ab"},
+	"exports get":     {"actionlog exports get 20261125-161502.123-k3j5h2ab -o actions.csv"},
+	"exports drop":    {"actionlog exports drop 20261125-161502.123-k3j5h2ab"},
 	"get":             {"actionlog get a-17", "actionlog get a-17 --format json"},
 	"people":          {"actionlog people melody wang", "actionlog people meldoy wnag --format table", "actionlog people @example.edu --limit 100"},
 	"courses":         {"actionlog courses arts and craft", "actionlog courses id:c-12"},
@@ -40,10 +47,11 @@ var examples = map[string][]string{
 	"restore drop":    {"actionlog restore drop 20261125-161502-k3j5h2ab"},
 	"reindex":         {"actionlog reindex 2026-11-22", "actionlog reindex --all"},
 	"copy":            {"actionlog copy --from data --to http://127.0.0.1:9200", "actionlog copy --from http://127.0.0.1:9200 --to data2"},
+	"nats-config":     {"actionlog nats-config nats --publisher registry=my-school,other-school --publisher library=my-school", "actionlog nats-config /etc/nats --listen 0.0.0.0:4222 --tls-cert /etc/nats/cert.pem --tls-key /etc/nats/key.pem --publisher registry=my-school"},
 	"generate":        {"actionlog generate --count 100000 --seed 7 -o actions.ndjson"},
 	"check":           {"actionlog check", "actionlog check --url http://127.0.0.1:8080"},
 	"completion":      {"source <(actionlog completion bash)", "actionlog completion zsh > ~/.zsh/completions/_actionlog", "actionlog completion fish > ~/.config/fish/completions/actionlog.fish"},
-	"version":         {"actionlog version"},
+	"version":         {"actionlog version", "actionlog version --licences | less"},
 }
 
 // addExamples puts the examples behind what --help says of each command.

@@ -38,11 +38,11 @@ func TestHelpHasExamplesThatParse(t *testing.T) {
 // argumentsOf are the program's own arguments in a line of a shell.
 func argumentsOf(line string) (args []string) {
 	_, line, _ = strings.Cut(line, "actionlog ")
-	for _, m := range regexp.MustCompile(`"([^"]*)"|([^\s")]+)`).FindAllStringSubmatch(line, -1) {
-		if m[2] == "|" || m[2] == ">" {
+	for _, m := range regexp.MustCompile(`'([^']*)'|"([^"]*)"|([^\s")]+)`).FindAllStringSubmatch(line, -1) {
+		if m[3] == "|" || m[3] == ">" {
 			break
 		}
-		args = append(args, m[1]+m[2])
+		args = append(args, m[1]+m[2]+m[3])
 	}
 	return args
 }

@@ -36,6 +36,7 @@ type commands struct {
 	Publish    publishCmd    `cmd:"" help:"Publish NDJSON files, over NATS or HTTP."`
 	Search     searchCmd     `cmd:"" help:"Find actions, newest first."`
 	Export     exportCmd     `cmd:"" help:"Export every action that the filters find, and check that the export is whole."`
+	Exports    exportsCmd    `cmd:"" help:"List, show, download and drop export jobs, which export --job makes."`
 	Get        getCmd        `cmd:"" help:"Show one action with every detail."`
 	People     peopleCmd     `cmd:"" help:"Look up people by name, e-mail address or ID."`
 	Courses    coursesCmd    `cmd:"" help:"Look up courses by title or ID."`
@@ -46,6 +47,7 @@ type commands struct {
 	Restore    restoreCmd    `cmd:"" help:"Bring back actions that are older than what is searchable, for a while."`
 	Reindex    reindexCmd    `cmd:"" help:"Make days of the store anew from the archive: damaged ones, or all after the store was lost."`
 	Copy       copyCmd       `cmd:"" help:"Copy a store into another, day by day, and verify each: from a folder to a cluster, or back."`
+	NATSConfig natsConfigCmd `cmd:"" name:"nats-config" help:"Write the configuration of a NATS server: TLS, and what each publisher may."`
 	Generate   generateCmd   `cmd:"" help:"Invent believable actions, as the demo does, and write them as NDJSON."`
 	Check      checkCmd      `cmd:"" help:"Ask the service whether it is ready, and what is missing."`
 	Completion completionCmd `cmd:"" help:"Write the completion of a shell."`

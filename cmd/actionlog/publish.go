@@ -26,15 +26,14 @@ const defaultMaxLine = actionlog.MaxDocumentBytes + 4<<10
 type publishCmd struct {
 	Files []string `arg:"" optional:"" help:"NDJSON files, also .gz and .zst; - is standard input. Default: -."`
 
-	HTTP            bool          `name:"http" help:"Through the HTTP API instead of NATS: documents are refused with a reason instead of becoming dead letters."`
-	NATS            string        `name:"nats" placeholder:"URL" help:"The NATS server or cluster. Default: DIR/nats.addr, else nats://127.0.0.1:4222."`
-	NATSUser        string        `name:"nats-user" default:"publisher" placeholder:"NAME" help:"User there."`
-	NATSPassword    string        `name:"nats-password" placeholder:"TEXT" help:"Its password; better given by the environment. Default: DIR/publisher.token, for a service on this machine."`
-	NATSCredentials string        `name:"nats-credentials" placeholder:"FILE" help:"A credentials file instead of user and password."`
-	MaxLine         int           `default:"${maxLine}" placeholder:"BYTES" help:"Longer lines are reported and skipped."`
-	GiveUpAfter     time.Duration `default:"5m" placeholder:"DURATION" help:"How long to try again while the service cannot be reached."`
-	SecretNames     []string      `name:"secret-names" placeholder:"NAME" help:"More names of URL parameters and fields whose values are credentials."`
-	Format          string        `short:"f" env:"-" enum:"text,json" default:"text" help:"Format of the closing count: ${enum}."`
+	HTTP         bool   `name:"http" help:"Through the HTTP API instead of NATS: documents are refused with a reason instead of becoming dead letters."`
+	NATS         string `name:"nats" placeholder:"URL" help:"The NATS server or cluster. Default: DIR/nats.addr, else nats://127.0.0.1:4222."`
+	NATSPassword string `name:"nats-password" placeholder:"TEXT" help:"Password of --nats-user; better given by the environment, or by --nats-password-file. Default: DIR/publisher.token, for a service on this machine."`
+	natsFlags    `embed:""`
+	MaxLine      int           `default:"${maxLine}" placeholder:"BYTES" help:"Longer lines are reported and skipped."`
+	GiveUpAfter  time.Duration `default:"5m" placeholder:"DURATION" help:"How long to try again while the service cannot be reached."`
+	SecretNames  []string      `name:"secret-names" placeholder:"NAME" help:"More names of URL parameters and fields whose values are credentials."`
+	Format       string        `short:"f" env:"-" enum:"text,json" default:"text" help:"Format of the closing count: ${enum}."`
 }
 
 // tally counts lines that are not blank. Read is the sum of the others.

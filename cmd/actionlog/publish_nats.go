@@ -25,7 +25,13 @@ func (p *publishCmd) dial(s *settings) (actionlog.Publisher, func(), error) {
 }
 
 func (p *publishCmd) natsOptions(s *settings) (bus.DialOptions, error) {
-	o := bus.DialOptions{URL: p.NATS, User: p.NATSUser, Password: p.NATSPassword, Credentials: p.NATSCredentials}
+	o, err := p.natsFlags.dialOptions(p.NATS)
+	if err != nil {
+		return o, err
+	}
+	if o.Password == "" {
+		o.Password = p.NATSPassword
+	}
 	own := s.firstLine("nats.addr")
 	if o.URL == "" {
 		o.URL = own
@@ -33,12 +39,9 @@ func (p *publishCmd) natsOptions(s *settings) (bus.DialOptions, error) {
 	if o.URL == "" {
 		o.URL = defaultNATS
 	}
-	if strings.Contains(o.URL, "@") {
-		return o, usagef("--nats: say who you are by --nats-user and --nats-password, not in the URL, which is shown in errors")
-	}
 	address, err := url.Parse(withScheme("nats", o.URL))
 	alone := err == nil && address.Host != "" && !strings.Contains(o.URL, ",") // not a list of servers
-	if alone && o.Password == "" && o.Credentials == "" && (isLoopback(address.Host) || o.URL == own) {
+	if alone && o.Password == "" && o.Credentials == "" && o.Seed == "" && (isLoopback(address.Host) || o.URL == own) {
 		o.Password = s.firstLine("publisher.token") // never to another machine
 	}
 	return o, nil

@@ -85,8 +85,9 @@ func TestStaff(t *testing.T) {
 					t.Errorf("%s shows the display name: %v\n%s", path, shown, body)
 				}
 			}
+			s.staffUnnamed(t, base, test.list)
 			for query, found := range map[string]bool{"user=OpenLearning+System": test.names != "x", "user=Robin+Helper": test.findable,
-				"user=robin@platform.example": test.findable, "user=id:s-3": test.findable, "any=robin": test.findable, "any=fixed": true} {
+				"user=robin@platform.example": test.findable, "actor=Robin+Helper": test.findable, "actor=OpenLearning+System": true, "q=actor:id:s-3": test.findable, "user=id:s-3": test.findable, "any=robin": test.findable, "any=fixed": true} {
 				values, err := url.ParseQuery(query)
 				if err != nil {
 					t.Fatal(err)
@@ -96,6 +97,21 @@ func TestStaff(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// staffUnnamed looks wherever else a name could show: what a filter matched, near names,
+// people, a cursor, the steps of a restore, other formats and orders.
+func (s *service) staffUnnamed(t *testing.T, base string, named bool) {
+	t.Helper()
+	for _, path := range []string{"people?q=robin", "people?q=robyn+helpr", "people?q=robin@platform.example", "people?q=s-3", "actions?user=id:s-3", "actions?user=robyn+helpr&near=include", "actions?user=@platform.example",
+		"actions?limit=1&order=oldest", "histogram?user=id:s-3", "facets?field=actor&user=id:s-3", "export?format=json&user=id:s-3", "export?format=ndjson&end=line&user=@platform.example",
+		"actions?actor=id:s-3", "actions?q=actor:robin", "completions?q=robin", "completions?q=actor:robin@", "completions?q=actor:id:s-3", "completions?q=user:%22robyn+helpr%22"} {
+		_, h, body := s.send(t, s.token, "GET", base+path, "", "", nil)
+		seen := string(body) + fmt.Sprint(h)
+		if !named && (strings.Contains(seen, "Robin") || strings.Contains(seen, "robin@") && !strings.Contains(path, "robin@")) {
+			t.Errorf("%s shows who it was:\n%s", path, seen)
+		}
 	}
 }
 
@@ -113,7 +129,7 @@ func TestScope(t *testing.T) {
 	for path, want := range map[string]int{
 		"/v1/institutions/acme/actions": 200, "/v1/institutions/acme/actions/a1": 200, "/v1/institutions": 200, "/v1/action-types": 200,
 		"/v1/institutions/other/actions": 404, "/v1/institutions/other/actions/o1": 404, "/v1/institutions/other/export": 404,
-		"/v1/institutions/other/histogram": 404, "/v1/institutions/other/facets?field=actor": 404, "/v1/institutions/other/people?q=x": 404,
+		"/v1/institutions/other/histogram": 404, "/v1/institutions/other/facets?field=actor": 404, "/v1/institutions/other/people?q=x": 404, "/v1/institutions/other/query?q=x": 404, "/v1/institutions/other/completions?q=x": 404,
 		"/v1/institutions/acme/actions/o1": 404, "/v1/tokens": 403, "/v1/dead-letters": 403, "/metrics": 403, "/v1/institutions/nobody/actions": 404,
 	} {
 		status, _, body := s.send(t, created.Token, "GET", path, "", "", nil)
@@ -148,7 +164,7 @@ func TestBadParameters(t *testing.T) {
 		"actions?ip=10.0.0": "ip", "actions?action=-": "action", "actions?any=!!": "any", "actions?range=8d": "range", "actions?range=7d&from=now": "range", "actions?from=yesterday": "from",
 		"actions?from=now&to=now-1d": "from", "actions?tz=Mars/Base": "tz", "actions?limit=0": "limit", "actions?limit=1001": "limit", "actions?limit=x": "limit",
 		"actions?order=up": "order", "actions?total=all": "total", "actions?user_role=boss": "user_role", "actions?cursor=abc": "cursor", "actions?outcome=ok": "outcome",
-		"actions?near=maybe": "near", "actions?user=id:": "user", "export?format=xml": "format", "export?end=line&format=csv": "end", "export?limit=3": "limit",
+		"actions?near=maybe": "near", "actions?actor=id:": "actor", "actions?target=-": "target", "actions?q=usr:x": "q", "actions?q=code:abc": "q", "query?q=user:": "q", "query?limit=1": "limit", "actions?q=code:200&response_code=200": "response_code", "completions?at=x": "at", "actions?user=id:": "user", "export?format=xml": "format", "export?end=line&format=csv": "end", "export?limit=3": "limit",
 		"facets": "field", "facets?field=summary": "field", "histogram?interval=year": "interval", "histogram?interval=hour&from=2020-01-01": "interval",
 		"people": "q", "people?q=x&limit=101": "limit", "actions/a1?day=x": "day", "actions/a1?user=x": "user",
 		"actions?limit=1&category=api&cursor=" + page.Page.Next: "cursor", "actions?limit=1&order=oldest&cursor=" + page.Page.Next: "cursor",
@@ -159,7 +175,7 @@ func TestBadParameters(t *testing.T) {
 			t.Errorf("%s: %d %s", query, status, body)
 		}
 	}
-	if status, _, _ := s.send(t, s.token, "GET", "/v1/institutions/other/actions?limit=1&cursor="+page.Page.Next, "", "", nil); status != 400 {
+	if status, _, _ := s.send(t, s.token, "GET", "/v1/institutions/other/actions?limit=1&cursor="+page.Page.Next, "", "", nil); status != 404 {
 		t.Errorf("a cursor of another institution: %d", status)
 	}
 	if status, h, _ := s.send(t, s.token, "PUT", "/v1/institutions/acme/actions", "", "", nil); status != 405 || h.Get("Content-Type") != "application/problem+json" {

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -21,25 +20,24 @@ import (
 // stopWithin is how long a graceful stop may take in all.
 const stopWithin = 10 * time.Second
 
-// gcPercent is how much the heap may grow before it is collected: most of what an action
-// leaves is garbage, and collecting it half as often indexes a twentieth more a second.
-const gcPercent = 200
-
 // serveCmd runs the service. Everything starts in the order in which it is
 // written in run, and stops in the reverse.
 type serveCmd struct {
 	Listen          string `placeholder:"ADDRESS" default:"127.0.0.1:8080" help:"Where the API listens. Other addresses than loopback need TLS or --allow-plain-http."`
 	TLSCert         string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain (PEM) of the API."`
 	TLSKey          string `name:"tls-key" placeholder:"FILE" help:"Private key (PEM) of the API."`
+	httpFlags       `embed:""`
 	AllowPlainHTTP  bool   `name:"allow-plain-http" help:"Listen on any address without TLS: tokens and actions can be read on the way, unless a proxy in front encrypts."`
 	NATS            string `name:"nats" placeholder:"URL" help:"Use this NATS server or cluster instead of the one in the process."`
-	NATSCredentials string `name:"nats-credentials" placeholder:"FILE" help:"Credentials file for --nats."`
 	NATSDurable     bool   `name:"nats-durable" help:"Vouch that the servers of --nats sync every write before they acknowledge it."`
 	NATSListen      string `name:"nats-listen" placeholder:"ADDRESS" default:"127.0.0.1:4222" help:"Where the NATS server in the process listens for publishers."`
 	NATSReplicas    int    `name:"nats-replicas" placeholder:"N" help:"How many servers of --nats keep each stream. Default: as many as do, or three where there are three servers."`
 	Role            string `enum:"all,indexer,archiver,search" default:"all" help:"Which parts run here: ${enum}. Any number of each where --nats and --engine are given; on one machine: all."`
+	natsFlags       `embed:""`
+	natsServerFlags `embed:""`
 	engineFlags     `embed:""`
 	archiveFlags    `embed:""`
+	exportFlags     `embed:""`
 	StreamMaxBytes  int64    `name:"stream-max-bytes" placeholder:"BYTES" default:"10737418240" help:"How large the stream may become before publishing is refused."`
 	StaffDisplay    string   `name:"staff-display" placeholder:"NAME" default:"OpenLearning System" help:"The name under which lists show the platform's own staff."`
 	StaffNames      string   `name:"staff-names" enum:"detail,everywhere,nowhere" default:"detail" help:"Where the real names of the platform's staff are shown: ${enum}."`
@@ -52,6 +50,12 @@ type serveCmd struct {
 // Run runs the service until ctx is done.
 func (c *serveCmd) Run(ctx context.Context, s *settings, out *console) error {
 	if err := c.checkAddress(); err != nil {
+		return err
+	}
+	if err := c.checkSupport(); err != nil {
+		return err
+	}
+	if err := c.checkNATS(); err != nil {
 		return err
 	}
 	if err := c.checkRole(); err != nil {
@@ -69,10 +73,7 @@ func (c *serveCmd) Run(ctx context.Context, s *settings, out *console) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	r := &running{cmd: c, dir: dir, log: log, out: out}
+	r := &running{cmd: c, dir: dir, log: log, out: out, garbage: newGarbage()}
 	defer r.stop()
 	lock, err := sqlite.LockFolder(dir)
 	if err != nil {
@@ -122,11 +123,12 @@ func isLoopbackHost(host string) bool {
 // running is the service while it runs: what has been started, and how each
 // part is stopped, last started first.
 type running struct {
-	cmd   *serveCmd
-	dir   string
-	log   *slog.Logger
-	out   *console
-	stops []func(ctx context.Context) error
+	cmd     *serveCmd
+	dir     string
+	log     *slog.Logger
+	out     *console
+	garbage *garbage
+	stops   []func(ctx context.Context) error
 }
 
 // onStop remembers how to stop what was just started.
@@ -174,18 +176,18 @@ func (r *running) listen(handler http.Handler, failed chan<- error) error {
 	address, scheme := l.Addr().String(), "http"
 	base, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: timed(handler, readWithin, writeWithin), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeaderBytes,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(r.log.Handler(), slog.LevelWarn),
 	}
 	if r.cmd.TLSCert != "" {
-		certificate, err := tls.LoadX509KeyPair(r.cmd.TLSCert, r.cmd.TLSKey)
+		certificate, err := loadCertificate(r.cmd.TLSCert, r.cmd.TLSKey, r.log)
 		if err != nil {
 			cancel()
 			l.Close()
 			return fmt.Errorf("--tls-cert: %w", err)
 		}
-		l, scheme = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}), "https"
+		l, scheme = tls.NewListener(l, &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}), "https"
 	}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -18,6 +18,7 @@ import (
 	"actionlog/internal/demo"
 	"actionlog/internal/sqlite"
 	"actionlog/search"
+	"actionlog/web"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,9 @@ import (
 
 // trimEvery is how often the stream is trimmed.
 const trimEvery = 10 * time.Second
+
+// watchEvery is about how often the indexer's consumer is looked at.
+const watchEvery = 5 * time.Second
 
 // run starts everything, in the order of the text, and waits.
 func (r *running) run(ctx context.Context) error {
@@ -61,7 +65,12 @@ func (r *running) run(ctx context.Context) error {
 	if r.cmd.Role != "search" {
 		r.startRetention(store, books, failed)
 	}
-	publisher, err := nats.Publisher(ctx)
+	// Behind the IDs of messages: what was sent to one process and then to another is known again.
+	key, err := actionlog.KeyOf(ctx, state, "messages")
+	if err != nil {
+		return err
+	}
+	publisher, err := nats.Publisher(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -73,19 +82,29 @@ func (r *running) run(ctx context.Context) error {
 	api := search.Options{
 		Searcher: back.reader, Scanner: back.reader, Directory: back.reader, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
 		Restores: back.desk, Held: store.Held,
-		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Access: accessPort{tokens},
-		Scrubber: scrubber, Checks: slices.Concat(checks(nats, store, about, x), archiveChecks(keeping, books), back.checks), OpenAPI: actionlog.OpenAPI(),
+		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Access: accessPort{tokens}, Sessions: sessionPort{&access.Sessions{State: state, Tokens: tokens, Now: time.Now}}, Supports: supportPort{&access.Supports{State: state, Now: time.Now}},
+		Scrubber: scrubber, Checks: slices.Concat(checks(nats, store, about, x), archiveChecks(keeping, books), back.checks), OpenAPI: actionlog.OpenAPI(), Page: web.Files(), Support: r.cmd.support(), Version: version(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
+		Reads: r.cmd.reads(), Exporting: r.garbage.exporting, Limits: search.Limits{PerCaller: r.cmd.RateLimit, PerAddress: r.cmd.RateLimitAddress, Failures: r.cmd.RateLimitFailures}, TrustedProxies: r.cmd.TrustedProxy,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Log: r.log,
 	}
 	return r.answer(ctx, api, publisher, failed)
 }
 
 // answer opens the service to the public, and waits.
-func (r *running) answer(ctx context.Context, api search.Options, publisher actionlog.Publisher, failed chan error) error {
+func (r *running) answer(ctx context.Context, api search.Options, publisher actionlog.Publisher, failed chan error) (err error) {
+	if api.SignIn, err = r.signIn(); err != nil {
+		return err
+	}
+	if api.Exports, err = r.exporter(); err != nil {
+		return err
+	}
 	handler, err := search.New(ctx, api)
 	if err != nil {
 		return err
+	}
+	if api.Exports != nil {
+		r.background("exports", failed, api.Exports.Run)
 	}
 	if err := r.listen(handler, failed); err != nil {
 		return err
@@ -133,6 +152,11 @@ func (r *running) greet() {
 	address := strings.TrimSpace(string(url))
 	r.out.say("\nAction Log is at %s", address)
 	r.out.say("Its token is in %s", filepath.Join(r.dir, "admin.token"))
+	// Only a demo's address holds a token (behind the #, which no browser sends): what a
+	// service prints may be kept.
+	if token, err := os.ReadFile(filepath.Join(r.dir, "admin.token")); err == nil && r.cmd.Demo {
+		r.out.say("Open the page, signed in: %s/#token=%s", address, strings.TrimSpace(string(token)))
+	}
 	if r.cmd.Demo {
 		r.out.say("Try, in another terminal:\n  %[4]s search --data %[1]s --institution %[2]s --user \"Melody Wang\" --range 30d\n"+
 			"  %[4]s people --data %[1]s --institution %[2]s meldoy wnag\n"+
@@ -161,26 +185,23 @@ func staffView(names string) actionlog.StaffView {
 // startBus starts the NATS server in the process, or connects to another.
 func (r *running) startBus(ctx context.Context) (*bus.Bus, error) {
 	if r.cmd.NATS != "" {
-		b, err := bus.Dial(ctx, bus.DialOptions{URL: r.cmd.NATS, Credentials: r.cmd.NATSCredentials, Durable: r.cmd.NATSDurable, Replicas: r.cmd.NATSReplicas,
-			StreamMaxBytes: r.cmd.StreamMaxBytes, Log: r.log})
+		b, err := r.dialNATS(ctx)
 		if err == nil {
 			r.onStop(func(context.Context) error { b.Close(); return nil })
 		}
 		return b, err
 	}
-	password, err := secretFile(filepath.Join(r.dir, "publisher.token"))
-	if err != nil {
-		return nil, err
-	}
-	b, err := bus.Run(ctx, bus.Options{Dir: filepath.Join(r.dir, "nats"), Listen: r.cmd.NATSListen, PublisherPassword: password,
-		StreamMaxBytes: r.cmd.StreamMaxBytes, Log: r.log})
+	b, err := r.runNATS(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r.onStop(func(context.Context) error { b.Close(); return nil })
 	if address := b.Addr(); address != "" {
-		path := filepath.Join(r.dir, "nats.addr")
-		if err := writeFile(path, "nats://"+address); err != nil {
+		path, scheme := filepath.Join(r.dir, "nats.addr"), "nats://"
+		if r.cmd.NATSTLSCert != "" {
+			scheme = "tls://"
+		}
+		if err := writeFile(path, scheme+address); err != nil {
 			return nil, err
 		}
 		r.onStop(func(context.Context) error { return os.Remove(path) })
@@ -213,6 +234,7 @@ func (r *running) startWriting(ctx context.Context, nats *bus.Bus, store engine,
 		return nil, err
 	}
 	r.background("trimming", failed, func(ctx context.Context) error { return nats.Trim(ctx, trimEvery) })
+	r.background("watching the consumer", failed, func(ctx context.Context) error { return nats.Watch(ctx, watchEvery) })
 	return x, nil
 }
 
@@ -312,35 +334,3 @@ func registerStream(r prometheus.Registerer, b *bus.Bus, store engine) {
 	gauge("actionlog_store_bytes", "Bytes of all days.", func(context.Context) (float64, error) { return float64(store.Bytes()), nil })
 	gauge("actionlog_store_days", "Days that are kept.", func(context.Context) (float64, error) { return float64(store.Len()), nil })
 }
-
-// accessPort is what package search asks of package access.
-type accessPort struct{ tokens *access.Tokens }
-
-func (a accessPort) Check(ctx context.Context, token string) (search.Principal, error) {
-	g, err := a.tokens.Check(ctx, token)
-	return search.Principal{ID: g.ID, Name: g.Name, Roles: g.Roles, All: g.All, Institutions: g.Institutions}, err
-}
-
-func tokenOf(g access.Grant) search.Token {
-	return search.Token{ID: g.ID, Name: g.Name, Roles: g.Roles, All: g.All, Institutions: g.Institutions, Reason: g.Reason, CreatedAt: g.CreatedAt, ExpiresAt: g.ExpiresAt, UsedAt: g.UsedAt}
-}
-
-func (a accessPort) Create(ctx context.Context, t search.Token) (search.Token, string, error) {
-	g, secret, err := a.tokens.Create(ctx, access.Grant{Name: t.Name, Roles: t.Roles, All: t.All, Institutions: t.Institutions, Reason: t.Reason, ExpiresAt: t.ExpiresAt})
-	return tokenOf(g), secret, err
-}
-
-func (a accessPort) Rotate(ctx context.Context, id string, overlap time.Duration) (search.Token, string, error) {
-	g, secret, err := a.tokens.Rotate(ctx, id, overlap)
-	return tokenOf(g), secret, err
-}
-
-func (a accessPort) List(ctx context.Context) (list []search.Token, err error) {
-	grants, err := a.tokens.List(ctx)
-	for _, g := range grants {
-		list = append(list, tokenOf(g))
-	}
-	return list, err
-}
-
-func (a accessPort) Revoke(ctx context.Context, id string) error { return a.tokens.Revoke(ctx, id) }

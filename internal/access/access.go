@@ -4,10 +4,6 @@ package access
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -82,8 +78,15 @@ func (g *Grant) check(now time.Time) error {
 	return nil
 }
 
-// stored is a grant and the SHA-256 of its token. A token is more than 256 random bits:
-// it cannot be guessed from its hash, so that no slow hash is needed.
+// Principal is who has the token.
+func (g *Grant) Principal() actionlog.Principal {
+	if g.ID == "" {
+		return actionlog.Principal{}
+	}
+	return actionlog.Principal{ID: g.ID, Name: g.Name, Grants: []actionlog.Grant{{Roles: g.Roles, All: g.All, Institutions: g.Institutions, Reason: g.Reason}}}
+}
+
+// stored is a grant and the hash of its token.
 type stored struct {
 	Grant
 	Hash [32]byte `json:"hash"`
@@ -99,12 +102,12 @@ type Tokens struct {
 // and times are taken, and ExpiresAt.
 func (t *Tokens) Create(ctx context.Context, g Grant) (Grant, string, error) {
 	now := t.Now().UTC().Truncate(time.Second)
-	g.ID, g.CreatedAt, g.UsedAt, g.Institution = strings.ToLower(rand.Text()[:10]), now, time.Time{}, ""
+	g.ID, g.CreatedAt, g.UsedAt, g.Institution = newID(), now, time.Time{}, ""
 	if err := g.check(now); err != nil {
 		return Grant{}, "", err
 	}
-	token := "al_" + g.ID + "_" + rand.Text() + rand.Text()
-	if _, err := t.put(ctx, stored{g, sha256.Sum256([]byte(token))}, 0); err != nil {
+	token := "al_" + g.ID + "_" + newSecret()
+	if err := t.put(ctx, stored{g, hashed(token)}, 0); err != nil {
 		return Grant{}, "", err
 	}
 	return g, token, nil
@@ -126,27 +129,22 @@ func (t *Tokens) Rotate(ctx context.Context, id string, overlap time.Duration) (
 	}
 	if end := now.Add(overlap).Truncate(time.Second); s.ExpiresAt.IsZero() || end.Before(s.ExpiresAt) {
 		s.ExpiresAt = end
-		if _, err := t.put(ctx, s, revision); err != nil {
-			return Grant{}, "", errors.Join(err, t.Revoke(ctx, g.ID))
+		if err := t.put(ctx, s, revision); err != nil {
+			_, undone := t.Revoke(ctx, g.ID)
+			return Grant{}, "", errors.Join(err, undone)
 		}
 	}
 	return g, token, nil
 }
 
-func (t *Tokens) put(ctx context.Context, s stored, revision uint64) (uint64, error) {
-	value, err := json.Marshal(s)
-	if err != nil {
-		return 0, err
-	}
-	if revision, err = t.State.Put(ctx, bucket, s.ID, value, revision); err != nil {
-		return 0, fmt.Errorf("token: %w", err)
-	}
-	return revision, nil
+func (t *Tokens) put(ctx context.Context, s stored, revision uint64) error {
+	return save(ctx, t.State, bucket, s.ID, "token", revision, s)
 }
 
 func (g *Grant) expired(now time.Time) bool { return !g.ExpiresAt.IsZero() && !now.Before(g.ExpiresAt) }
 
-// Check returns what a token allows, or actionlog.ErrNotFound.
+// Check returns what a token allows, or actionlog.ErrNotFound; then the grant is that of
+// which the token has the ID, or empty.
 func (t *Tokens) Check(ctx context.Context, token string) (Grant, error) {
 	parts := strings.Split(token, "_")
 	if len(parts) != 3 || parts[0] != "al" {
@@ -156,24 +154,23 @@ func (t *Tokens) Check(ctx context.Context, token string) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	now, hash := t.Now().UTC(), sha256.Sum256([]byte(token))
-	if subtle.ConstantTimeCompare(hash[:], s.Hash[:]) != 1 || s.expired(now) {
-		return Grant{}, fmt.Errorf("token: %w", actionlog.ErrNotFound)
+	now := t.Now().UTC()
+	if !isHashed(token, s.Hash) || s.expired(now) {
+		return s.Grant, fmt.Errorf("token: %w", actionlog.ErrNotFound)
 	}
 	if now.Sub(s.UsedAt) >= noteUse {
 		s.UsedAt = now.Truncate(noteUse)
-		_, _ = t.put(ctx, s, revision) // somebody else noted it, or it is not noted this time
+		_ = t.put(ctx, s, revision) // somebody else noted it, or it is not noted this time
 	}
 	return s.Grant, nil
 }
 
 func (t *Tokens) get(ctx context.Context, id string) (s stored, revision uint64, err error) {
-	value, revision, err := t.State.Get(ctx, bucket, id)
-	if err != nil {
-		return s, 0, fmt.Errorf("token: %w", err)
+	if !isKey(id) {
+		return s, 0, fmt.Errorf("token: %w", actionlog.ErrNotFound)
 	}
-	if err := json.Unmarshal(value, &s); err != nil {
-		return s, 0, fmt.Errorf("token %s: %w", id, err)
+	if revision, err = load(ctx, t.State, bucket, id, "token", &s); err != nil {
+		return s, 0, err
 	}
 	if len(s.Roles) == 0 { // of an earlier version
 		s.Roles = actionlog.Roles[:]
@@ -206,12 +203,13 @@ func (t *Tokens) List(ctx context.Context) ([]Grant, error) {
 	return grants, nil
 }
 
-// Revoke ends a token, or returns actionlog.ErrNotFound.
-func (t *Tokens) Revoke(ctx context.Context, id string) error {
-	if _, _, err := t.get(ctx, id); err != nil {
-		return err
+// Revoke ends a token, and says what it was, or returns actionlog.ErrNotFound.
+func (t *Tokens) Revoke(ctx context.Context, id string) (Grant, error) {
+	s, _, err := t.get(ctx, id)
+	if err != nil {
+		return Grant{}, err
 	}
-	return t.State.Delete(ctx, bucket, id)
+	return s.Grant, t.State.Delete(ctx, bucket, id)
 }
 
 // Bootstrap makes sure that the file at path (mode 0600) holds a token that has all roles

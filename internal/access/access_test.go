@@ -81,10 +81,10 @@ func TestTokens(t *testing.T) {
 	if list, err := tokens.List(ctx); err != nil || len(list) != 1 || !same(list[0], g) {
 		t.Errorf("%v, %v", list, err)
 	}
-	if err := tokens.Revoke(ctx, g.ID); err != nil {
+	if was, err := tokens.Revoke(ctx, g.ID); err != nil || was.ID != g.ID {
 		t.Error(err)
 	}
-	if err := tokens.Revoke(ctx, g.ID); !errors.Is(err, actionlog.ErrNotFound) {
+	if _, err := tokens.Revoke(ctx, g.ID); !errors.Is(err, actionlog.ErrNotFound) {
 		t.Errorf("revoked again: %v", err)
 	}
 	if _, err := tokens.Check(ctx, token); !errors.Is(err, actionlog.ErrNotFound) {

@@ -24,6 +24,9 @@ type S3 struct {
 	client         *minio.Client
 	bucket, prefix string // the prefix ends with a slash, or is empty
 	address        string
+	// Whole is how large a file may be that is sent at once, in bytes (S3 takes 5 GiB);
+	// a larger one goes in parts of Part. Default 1 GiB and 128 MiB.
+	Whole, Part int64
 }
 
 // NewS3 returns the storage at an address such as
@@ -46,7 +49,7 @@ func NewS3(address string) (*S3, error) {
 	if host == "" {
 		host = "s3.amazonaws.com"
 	}
-	s := &S3{bucket: u.Host, prefix: strings.Trim(u.Path, "/"), address: address}
+	s := &S3{bucket: u.Host, prefix: strings.Trim(u.Path, "/"), address: address, Whole: 1 << 30, Part: 128 << 20}
 	if s.prefix != "" {
 		s.prefix += "/"
 	}
@@ -86,7 +89,23 @@ func (s *S3) Create(ctx context.Context, name string, content Content) error {
 		return fmt.Errorf("archive: %w", err)
 	}
 	defer f.Close()
+	if content.Bytes > s.Whole {
+		return s.createInParts(ctx, name, f, content.Bytes)
+	}
 	return s.create(ctx, name, f, content.Bytes)
+}
+
+// createInParts does not notice who takes the name at the same time.
+func (s *S3) createInParts(ctx context.Context, name string, f *os.File, size int64) error {
+	_, err := s.client.StatObject(ctx, s.bucket, s.prefix+name, minio.StatObjectOptions{})
+	if err == nil {
+		return fmt.Errorf("archive: %s: %w", name, ErrExists)
+	}
+	if minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
+		return s.error(name, err)
+	}
+	_, err = s.client.PutObject(ctx, s.bucket, s.prefix+name, f, size, minio.PutObjectOptions{PartSize: uint64(s.Part), NumThreads: 1})
+	return s.error(name, err)
 }
 
 func (s *S3) create(ctx context.Context, name string, r io.Reader, size int64) error {

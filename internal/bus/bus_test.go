@@ -50,7 +50,7 @@ func publish(t *testing.T, p actionlog.Publisher, list []actionlog.Submission) [
 
 func own(t *testing.T, b *Bus) *Publisher {
 	t.Helper()
-	p, err := b.Publisher(t.Context())
+	p, err := b.Publisher(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,16 +36,9 @@ func (p *process) start() error {
 		ServerName: "actionlog", JetStream: true, StoreDir: o.Dir, SyncAlways: true, MaxPayload: maxPayload,
 		NoSigs: true, DontListen: o.Listen == "", MaxPending: 256 << 20,
 		JetStreamMaxStore: 1 << 42, JetStreamMaxMemory: 64 << 20,
-		Users: []*server.User{
-			{Username: "internal", Password: p.password},
-			{Username: PublisherUser, Password: o.PublisherPassword, Permissions: &server.Permissions{
-				Publish:   &server.SubjectPermission{Allow: []string{"actions.>"}},
-				Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
-			}},
-		},
 	}
-	if o.PublisherPassword == "" {
-		opts.Users = opts.Users[:1]
+	if err := errors.Join(p.admit(opts), o.secure(opts)); err != nil {
+		return fmt.Errorf("nats: %w", err)
 	}
 	if err := setListen(opts, o.Listen); err != nil {
 		return err
@@ -56,9 +49,13 @@ func (p *process) start() error {
 	}
 	s.SetLoggerV2(&natsLog{o.Log, p}, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(15*time.Second) || !s.JetStreamEnabled() {
+	ready := s.ReadyForConnections(15*time.Second) && s.JetStreamEnabled()
+	if ready && !s.GlobalAccount().JetStreamEnabled() { // where there are others, it is not by itself
+		err = s.GlobalAccount().EnableJetStream(nil, nil)
+	}
+	if !ready || err != nil {
 		s.Shutdown()
-		return fmt.Errorf("nats: the server in %s did not become ready", o.Dir)
+		return errors.Join(fmt.Errorf("nats: the server in %s did not become ready", o.Dir), err)
 	}
 	if s.Addr() != nil {
 		o.Listen = s.Addr().String()

@@ -2,6 +2,8 @@ package bus
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,18 +29,22 @@ const (
 type Publisher struct {
 	js     jetstream.JetStream
 	stream string // incarnation; "" where it is not known
+	key    []byte // of the ids of messages
 	own    *nats.Conn
+	denied *denied // nil where everything is allowed
 }
 
 var _ actionlog.Publisher = (*Publisher)(nil)
 
-// Publisher returns a publisher on this connection.
-func (b *Bus) Publisher(ctx context.Context) (*Publisher, error) {
+// Publisher returns a publisher on this connection. All processes that publish
+// what may come again, to one and then to another, share a key that nobody else
+// knows.
+func (b *Bus) Publisher(ctx context.Context, key []byte) (*Publisher, error) {
 	stream, err := b.Incarnation(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{js: b.JS, stream: stream}, nil
+	return &Publisher{js: b.JS, stream: stream, key: key}, nil
 }
 
 // DialPublisher connects as a user that may publish and nothing else, and
@@ -47,6 +53,11 @@ func DialPublisher(o DialOptions) (*Publisher, error) {
 	if o.User == "" {
 		o.User = PublisherUser
 	}
+	key, err := o.messageKey()
+	if err != nil {
+		return nil, err
+	}
+	o.denied = newDenied()
 	nc, err := o.connect()
 	if err != nil {
 		return nil, err
@@ -56,7 +67,7 @@ func DialPublisher(o DialOptions) (*Publisher, error) {
 		nc.Close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	return &Publisher{js: js, own: nc}, nil
+	return &Publisher{js: js, key: key, own: nc, denied: o.denied}, nil
 }
 
 // Close ends the connection of DialPublisher.
@@ -67,14 +78,21 @@ func (p *Publisher) Close() {
 }
 
 // messageID lets the stream recognise the same content of the same action, and
-// keeps a collision or another institution's id apart.
-func messageID(s *actionlog.Submission) string {
-	return s.Institution + "/" + s.ID + "/" + hex.EncodeToString(s.Digest[:16])
+// keeps a collision apart. Nobody without the key can tell it beforehand: what
+// was published under an id is acknowledged as a duplicate when it comes again,
+// so that who guesses the id of another's action could have it lost.
+func (p *Publisher) messageID(s *actionlog.Submission) string {
+	mac := hmac.New(sha256.New, p.key)
+	fmt.Fprintf(mac, "%s/%s/", s.Institution, s.ID)
+	mac.Write(s.Digest[:])
+	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-func message(s *actionlog.Submission) *nats.Msg {
-	m := nats.NewMsg(actionlog.Subject(s.Institution, s.Category))
-	m.Header.Set(nats.MsgIdHdr, messageID(s))
+func subjectOf(s *actionlog.Submission) string { return actionlog.Subject(s.Institution, s.Category) }
+
+func (p *Publisher) message(s *actionlog.Submission) *nats.Msg {
+	m := nats.NewMsg(subjectOf(s))
+	m.Header.Set(nats.MsgIdHdr, p.messageID(s))
 	m.Data = s.Document
 	return m
 }
@@ -104,17 +122,24 @@ func (p *Publisher) Publish(ctx context.Context, submissions []actionlog.Submiss
 func (p *Publisher) atomic(ctx context.Context, part []actionlog.Submission, into []actionlog.Receipt) bool {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
+	ctx, allowed := p.denied.until(ctx)
+	defer allowed()
 	batch, err := jetstreamext.NewBatchPublisher(p.js)
 	if err != nil {
 		return false
 	}
 	last := len(part) - 1
-	for i := range part[:last] {
-		if err := batch.AddMsg(message(&part[i])); err != nil {
+	for i := range part {
+		if _, err := p.denied.of(subjectOf(&part[i])); err != nil {
 			return false
 		}
 	}
-	ack, err := batch.CommitMsg(ctx, message(&part[last]))
+	for i := range part[:last] {
+		if err := batch.AddMsg(p.message(&part[i])); err != nil {
+			return false
+		}
+	}
+	ack, err := batch.CommitMsg(ctx, p.message(&part[last]))
 	if err != nil || ack.BatchSize != uint64(len(part)) {
 		return false
 	}
@@ -133,7 +158,11 @@ func (p *Publisher) single(ctx context.Context, part []actionlog.Submission, int
 		end := min(start+256, len(part))
 		futures := make([]jetstream.PubAckFuture, end-start)
 		for i := range futures {
-			f, err := p.js.PublishMsgAsync(message(&part[start+i]), jetstream.WithRetryAttempts(0))
+			if _, err := p.denied.of(subjectOf(&part[start+i])); err != nil {
+				into[start+i].Err = err
+				continue
+			}
+			f, err := p.js.PublishMsgAsync(p.message(&part[start+i]), jetstream.WithRetryAttempts(0))
 			if err != nil {
 				into[start+i].Err = refusal(err)
 			}
@@ -141,20 +170,27 @@ func (p *Publisher) single(ctx context.Context, part []actionlog.Submission, int
 		}
 		for i, f := range futures {
 			if f != nil {
-				into[start+i] = p.receipt(ctx, f)
+				into[start+i] = p.receipt(ctx, f, subjectOf(&part[start+i]))
 			}
 		}
 	}
 }
 
-func (p *Publisher) receipt(ctx context.Context, f jetstream.PubAckFuture) actionlog.Receipt {
-	select {
-	case ack := <-f.Ok():
-		return actionlog.Receipt{Position: actionlog.Position{Stream: p.stream, Sequence: ack.Sequence}, Duplicate: ack.Duplicate}
-	case err := <-f.Err():
-		return actionlog.Receipt{Err: refusal(err)}
-	case <-ctx.Done():
-		return actionlog.Receipt{Err: refusal(ctx.Err())}
+func (p *Publisher) receipt(ctx context.Context, f jetstream.PubAckFuture, subject string) actionlog.Receipt {
+	for {
+		more, err := p.denied.of(subject)
+		if err != nil {
+			return actionlog.Receipt{Err: err}
+		}
+		select {
+		case <-more:
+		case ack := <-f.Ok():
+			return actionlog.Receipt{Position: actionlog.Position{Stream: p.stream, Sequence: ack.Sequence}, Duplicate: ack.Duplicate}
+		case err := <-f.Err():
+			return actionlog.Receipt{Err: refusal(err)}
+		case <-ctx.Done():
+			return actionlog.Receipt{Err: refusal(ctx.Err())}
+		}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +34,9 @@ func maxMessage(payload int64) int32 { return int32(min(1<<20, (payload-64<<10)/
 type Options struct {
 	Dir               string       // where JetStream keeps its files
 	Listen            string       // host:port for publishers; port 0 is any; "" is no listener
-	PublisherPassword string       // of PublisherUser
+	PublisherPassword string       // of PublisherUser, who may publish for every institution
+	Publishers        []Grant      // who may publish for some
+	TLSCert, TLSKey   string       // paths (PEM); none: publishers connect without TLS
 	StreamMaxBytes    int64        // limit of the stream; default 10 GiB
 	Log               *slog.Logger // default slog.Default
 }
@@ -75,62 +76,6 @@ func Run(ctx context.Context, o Options) (*Bus, error) {
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	return newBus(ctx, nc, p, true, o.StreamMaxBytes, 0, o.Log)
-}
-
-// DialOptions say how to reach a server that is not ours.
-type DialOptions struct {
-	URL            string
-	User, Password string // with a password
-	Credentials    string // path of a credentials file
-	Durable        bool   // the operator vouches that every write is synced before its acknowledgement
-	StreamMaxBytes int64
-	Replicas       int // servers that keep each stream; 0: as many as do, or three where there are three
-	Log            *slog.Logger
-}
-
-// Dial connects to a foreign server and prepares its streams.
-func Dial(ctx context.Context, o DialOptions) (*Bus, error) {
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	nc, err := o.connect()
-	if err != nil {
-		return nil, err
-	}
-	return newBus(ctx, nc, nil, o.Durable, o.StreamMaxBytes, o.Replicas, o.Log)
-}
-
-func (o DialOptions) connect() (*nats.Conn, error) {
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	options := []nats.Option{nats.Name("actionlog"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { o.Log.Warn("nats", "error", err) })}
-	if o.Password != "" {
-		options = append(options, nats.UserInfo(o.User, o.Password))
-	}
-	if o.Credentials != "" {
-		options = append(options, nats.UserCredentials(o.Credentials))
-	}
-	nc, err := nats.Connect(o.URL, options...)
-	if err != nil {
-		return nil, fmt.Errorf("nats %s: %w", withoutPasswords(o.URL), err)
-	}
-	return nc, nil
-}
-
-// withoutPasswords removes userinfo from a list of URLs.
-func withoutPasswords(list string) string {
-	urls := strings.Split(list, ",")
-	for i, u := range urls {
-		if at := strings.LastIndexByte(u, '@'); at >= 0 {
-			scheme, _, found := strings.Cut(u, "://")
-			if urls[i] = u[at+1:]; found {
-				urls[i] = scheme + "://" + urls[i]
-			}
-		}
-	}
-	return strings.Join(urls, ",")
 }
 
 func newBus(ctx context.Context, nc *nats.Conn, p *process, durable bool, max int64, replicas int, log *slog.Logger) (*Bus, error) {

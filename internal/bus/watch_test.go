@@ -1,0 +1,102 @@
+package bus
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A consumer that hands nothing out though messages and a pull wait is noticed: first its
+// leader is to step down, then it is made anew, and then it has its time again. One that
+// moves, has nothing to hand out, is not asked, is paused or is full stands still rightly.
+func TestStall(t *testing.T) {
+	still := func(change func(i *jetstream.ConsumerInfo)) *jetstream.ConsumerInfo {
+		i := &jetstream.ConsumerInfo{Config: jetstream.ConsumerConfig{MaxAckPending: 100}, Delivered: jetstream.SequenceInfo{Stream: 7}, NumPending: 3, NumWaiting: 1, NumAckPending: 5}
+		if change != nil {
+			change(i)
+		}
+		return i
+	}
+	t.Run("still", func(t *testing.T) {
+		var s stall
+		want := map[time.Duration]remedy{30 * time.Second: stepDown, 60 * time.Second: makeAnew, 100 * time.Second: stepDown, 130 * time.Second: makeAnew}
+		start := time.Unix(0, 0)
+		for at := time.Duration(0); at <= 130*time.Second; at += 10 * time.Second {
+			if got := s.look(start.Add(at), still(nil)); got != want[at] {
+				t.Errorf("after %s: %d, want %d", at, got, want[at])
+			}
+		}
+	})
+	n := uint64(7)
+	for name, change := range map[string]func(i *jetstream.ConsumerInfo){
+		"moves":       func(i *jetstream.ConsumerInfo) { n++; i.Delivered.Stream = n },
+		"has nothing": func(i *jetstream.ConsumerInfo) { i.NumPending = 0 },
+		"not asked":   func(i *jetstream.ConsumerInfo) { i.NumWaiting = 0 },
+		"paused":      func(i *jetstream.ConsumerInfo) { i.Paused = true },
+		"full":        func(i *jetstream.ConsumerInfo) { i.NumAckPending = 100 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s stall
+			for at := range 20 {
+				if got := s.look(time.Unix(int64(10*at), 0), still(change)); got != nothing {
+					t.Fatalf("after %d s: %d", 10*at, got)
+				}
+			}
+		})
+	}
+}
+
+// A consumer that is made anew goes on behind its acknowledgement floor, and leaves
+// nothing out: what was acknowledged beyond the floor comes again.
+func TestMakeAnew(t *testing.T) {
+	b := start(t, t.TempDir(), Options{})
+	publish(t, own(t, b), submissions(0, 10))
+	c, err := b.Consumer(t.Context(), Indexer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range fetch(t, c, 8) {
+		if meta, err := m.Metadata(); err != nil {
+			t.Fatal(err)
+		} else if meta.Sequence.Stream != 5 { // the floor stays at 4
+			if err := m.DoubleAck(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	info, err := c.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.mend(t.Context(), makeAnew, info); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = b.Renew(t.Context(), Indexer); err != nil {
+		t.Fatal(err)
+	}
+	again := fetch(t, c, 6)
+	for i, m := range again {
+		if meta, err := m.Metadata(); err != nil || meta.Sequence.Stream != uint64(5+i) {
+			t.Errorf("message %d: %+v, %v", i, meta, err)
+		}
+	}
+	if len(again) != 6 {
+		t.Errorf("%d messages, want 5 to 10", len(again))
+	}
+	if got := c.CachedInfo().Config; got.AckWait != AckWait || got.MaxDeliver != -1 || got.FilterSubject != info.Config.FilterSubject {
+		t.Errorf("made anew as %+v", got)
+	}
+}
+
+func fetch(t *testing.T, c jetstream.Consumer, n int) (messages []jetstream.Msg) {
+	t.Helper()
+	batch, err := c.Fetch(n, jetstream.FetchMaxWait(10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m := range batch.Messages() {
+		messages = append(messages, m)
+	}
+	return messages
+}

@@ -1,0 +1,102 @@
+// Chromium, and what holds for every page whatever a test does with it: no error, no
+// violation of the policy, nothing from elsewhere.
+import { chromium } from "playwright-core";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import assert from "node:assert/strict";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+export const shots = process.env.ACTIONLOG_SCREENSHOTS || fileURLToPath(new URL("./screenshots", import.meta.url));
+
+export const launch = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+
+/** A page in a browser of its own, signed in by the link that the service prints. */
+export async function visit(browser, service, path = "/", { link = service.link, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, locale: "en-GB", timezoneId: "Europe/Berlin", acceptDownloads: true, permissions: ["clipboard-read", "clipboard-write"], reducedMotion: "reduce", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const wrong = [];
+  page.expected = []; // what a test brings about itself
+  page.on("pageerror", (e) => wrong.push(`error: ${e.message}`));
+  page.on("console", (m) => {
+    if (m.type() === "error" || m.type() === "warning" || /Content.Security.Policy|Refused/.test(m.text())) wrong.push(`console ${m.type()}: ${m.text()} ${m.location().url}`);
+  });
+  page.on("request", (r) => {
+    if (!r.url().startsWith(service.url) && !r.url().startsWith("blob:")) wrong.push(`request elsewhere: ${r.url()}`);
+  });
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (e) => console.error(`Content Security Policy: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+  });
+  page.done = async () => {
+    await context.close();
+    assert.deepEqual(wrong.filter((w) => !page.expected.some((e) => e.test(w))), []);
+  };
+  if (link) {
+    await page.goto(link);
+    await page.getByRole("banner").waitFor();
+  }
+  if (path !== "/" || !link) await page.goto(service.url + path);
+  return page;
+}
+
+/** Nothing that axe finds, on what is shown now. */
+export async function accessible(page, what) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  const said = found.violations.map((v) => `${v.id}: ${v.help}\n${v.nodes.slice(0, 4).map((n) => `    ${n.html.slice(0, 200)}\n    ${n.failureSummary}`).join("\n")}`);
+  assert.equal(said.join("\n"), "", `${what} is not accessible:\n${said.join("\n")}`);
+  assert.ok(found.passes.length > 5, "axe looked at nothing");
+}
+
+export async function shot(page, name) {
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, `${name}.png`), animations: "disabled" });
+}
+
+/** Counts what a person does. */
+export class Hands {
+  clicks = 0;
+  keys = 0;
+  constructor(page) {
+    this.page = page;
+  }
+  async click(locator) {
+    this.clicks++;
+    await locator.click();
+  }
+  async type(text) {
+    this.keys += [...text].length;
+    await this.page.keyboard.type(text);
+  }
+  async press(...keys) {
+    for (const k of keys) {
+      this.keys++;
+      await this.page.keyboard.press(k);
+    }
+  }
+}
+
+export const rows = (page) => page.locator(".rows .row:not(.end)");
+
+/** Waits until the list answers the search that is set. */
+export async function settled(page) {
+  await page.waitForFunction(() => !document.querySelector('.list[aria-busy="true"]') && !document.querySelector(".center .loading") && (document.querySelector(".list .row") || document.querySelector(".nothing, .failed")));
+}
+
+/** How many actions the page says there are. */
+export async function count(page) {
+  await settled(page);
+  const exactly = page.getByRole("button", { name: "count exactly" });
+  if (await exactly.count()) {
+    await exactly.click();
+    await exactly.waitFor({ state: "detached" });
+  }
+  const text = await page.locator(".status strong").first().textContent();
+  return Number(text.replace(/[^0-9]/g, ""));
+}

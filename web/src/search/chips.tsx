@@ -1,0 +1,49 @@
+import { Button } from "react-aria-components";
+import { filterNames, hasFilters, negate, readValue, remove, set, type Search } from "../address";
+import { useCatalogue } from "../labels";
+import { useText } from "../locale/text";
+import { Icon } from "../parts";
+import { Plain, plain } from "../plain";
+import type { Matched } from "./matched";
+
+interface Props {
+  search: Search;
+  change: (s: Search) => void;
+  matched: Matched[];
+}
+
+/** Every filter that is set, to be turned into its opposite or removed. */
+export function Chips({ search, change, matched }: Props) {
+  const { t, maybe } = useText();
+  const catalogue = useCatalogue();
+  if (!hasFilters(search)) return null;
+  const say = (name: string, text: string): string => {
+    if (name === "action") return maybe(`code_${text}`) ?? catalogue.find((c) => c.code === text)?.label ?? text;
+    const m = matched.find((m) => m.filter === name && m.value === text && m.matched_on !== "name" && m.matched_on !== "title");
+    return m?.name ?? m?.title ?? maybe(`${name}_${text}`) ?? text;
+  };
+  return (
+    <ul className="chips" aria-label={t("chips")}>
+      {filterNames.flatMap((name) =>
+        (search[name] ?? []).map((value) => {
+          const { text, not } = readValue(value);
+          const what = `${t(`filter_${name}`)}: ${plain(say(name, text))}`;
+          return (
+            <li key={`${name}=${value}`} className={not ? "chip not" : "chip"}>
+              <span className="chip-text" title={what}><span className="chip-name">{t(`filter_${name}`)} {not ? t("is_not") : t("is")}</span> <Plain>{say(name, text)}</Plain></span>
+              <Button className="chip-turn" aria-label={t(not ? "chip_include" : "chip_exclude", { what })} onPress={() => change(negate(search, name, value))}>
+                <Icon name="not" />
+              </Button>
+              <Button className="chip-remove" aria-label={t("chip_remove", { what })} onPress={() => change(remove(search, name, value))}>
+                <Icon name="close" />
+              </Button>
+            </li>
+          );
+        }),
+      )}
+      <li>
+        <Button className="quiet" onPress={() => change(filterNames.reduce((s, n) => set(s, n), set(search, "user_role")))}>{t("chips_clear")}</Button>
+      </li>
+    </ul>
+  );
+}

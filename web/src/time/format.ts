@@ -1,0 +1,35 @@
+import { useMemo } from "react";
+import { useText } from "../locale/text";
+import { useSettings } from "../settings";
+
+export interface Times {
+  zone: string;
+  /** Day and time to the second, short: for rows. */
+  short: (d: Date) => string;
+  /** Everything, with the zone: for details. */
+  long: (d: Date) => string;
+  day: (d: Date) => string;
+  clock: (d: Date) => string;
+}
+
+export function timesOf(locale: string, zone: string): Times {
+  const format = (o: Intl.DateTimeFormatOptions) => {
+    const f = new Intl.DateTimeFormat(locale, { ...o, timeZone: zone });
+    return (d: Date) => (Number.isNaN(d.getTime()) ? "–" : f.format(d));
+  };
+  const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+  return {
+    zone,
+    short: format({ day: "2-digit", month: "short", ...clock }),
+    long: format({ weekday: "short", day: "numeric", month: "long", year: "numeric", ...clock, fractionalSecondDigits: 3, timeZoneName: "short" }),
+    day: format({ weekday: "short", day: "numeric", month: "short", year: "numeric" }),
+    clock: format(clock),
+  };
+}
+
+/** Formats times in the language and the zone that somebody chose. */
+export function useTimes(): Times {
+  const { language } = useText();
+  const { zoneName } = useSettings();
+  return useMemo(() => timesOf(language === "en" ? navigator.languages.find((l) => l.startsWith("en")) ?? "en-GB" : language, zoneName), [language, zoneName]);
+}
