@@ -224,7 +224,7 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", of + "/people?q=melody", "", 200}, {"GET", of + "/courses?q=arts", "", 200}, {"GET", of + "/classes?q=x", "", 200},
 		{"GET", of + "/query?q=melody&outcome=failure", "", 200}, {"GET", of + "/completions?q=user:mel&at=8", "", 200}, {"GET", of + "/tail?q=melody&since=2026-01-02T15:04:05Z", "", 200},
 		{"GET", "/v1/about", "", 200}, {"GET", "/", "", 200}, {"GET", "/institutions", "", 200}, {"GET", "/institutions/uni", "", 200}, {"GET", "/institutions/uni/people", "", 200},
-		{"GET", "/institutions/uni/actions/a1", "", 200}, {"GET", "/restores", "", 200}, {"GET", "/favicon.svg", "", 200}, {"GET", "/assets/index-1.js", "", 200}, {"GET", "/assets/nothing.js", "", 404},
+		{"GET", "/institutions/uni/actions/a1", "", 200}, {"GET", "/restores", "", 200}, {"GET", "/favicon.svg", "", 200}, {"GET", "/licences.txt", "", 200}, {"GET", "/assets/index-1.js", "", 200}, {"GET", "/assets/nothing.js", "", 404},
 		{"GET", of + "/restores?limit=1", "", 200}, {"POST", of + "/restores", `{"from":"2020-01-01","filter":{"category":"course","any":["x"]},"reason":"T-1"}`, 201},
 		{"GET", of + "/restores/r1", "", 200}, {"DELETE", of + "/restores/r1", "", 200}, {"POST", of + "/restores/r1/renew", `{"reason":"x"}`, 200},
 		{"POST", of + "/restores/r1/grant", "", 200}, {"POST", of + "/restores/r1/decline", "", 200},

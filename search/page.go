@@ -32,47 +32,58 @@ var pageTypes = map[string]string{
 type pageFile struct {
 	contentType string
 	plain, zip  []byte // zip: gzip, or nil where that is not smaller
-	tag         string
+	tag, zipTag string // bytes that differ have tags that differ
 }
 
 // page serves the admin page from memory: it is small.
 type page struct{ files map[string]pageFile }
 
-func newPage(files fs.FS) (*page, error) {
+// licencesFile is where the licences of what the page contains are to be read.
+const licencesFile = "licences.txt"
+
+func newPage(files fs.FS, licences string) (*page, error) {
 	p := &page{files: map[string]pageFile{}}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		f := pageFile{contentType: pageTypes[path.Ext(name)]}
-		if f.contentType == "" {
+		if pageTypes[path.Ext(name)] == "" {
 			return fmt.Errorf("page: %s: unknown kind of file", name)
 		}
-		if f.plain, err = fs.ReadFile(files, name); err != nil {
-			return err
-		}
-		sum := sha256.Sum256(f.plain)
-		f.tag = `"` + hex.EncodeToString(sum[:8]) + `"`
-		var b bytes.Buffer
-		w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
-		if _, err = w.Write(f.plain); err == nil {
-			err = w.Close()
-		}
-		if b.Len() < len(f.plain) {
-			f.zip = b.Bytes()
-		}
-		p.files[name] = f
-		return err
+		return p.add(name, pageTypes[path.Ext(name)], content)
 	})
+	if err == nil {
+		err = p.add(licencesFile, "text/plain; charset=utf-8", []byte(licences))
+	}
 	for _, name := range []string{"index.html", "favicon.svg"} {
 		if _, ok := p.files[name]; err == nil && !ok {
 			err = fmt.Errorf("page: there is no %s", name)
 		}
 	}
 	return p, err
+}
+
+func (p *page) add(name, contentType string, content []byte) error {
+	sum := sha256.Sum256(content)
+	tag := hex.EncodeToString(sum[:8])
+	f := pageFile{contentType: contentType, plain: content, tag: `"` + tag + `"`, zipTag: `"` + tag + `-gzip"`}
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err = w.Write(content); err == nil {
+		err = w.Close()
+	}
+	if b.Len() < len(content) {
+		f.zip = b.Bytes()
+	}
+	p.files[name] = f
+	return err
 }
 
 // pageRoutes: every address of a view is the same document, whose script reads the
@@ -86,6 +97,7 @@ func (s *server) pageRoutes(g *gin.Engine, p *page) {
 	g.GET("/institutions/:institution/:view/:id", document)
 	g.GET("/restores", document)
 	g.GET("/favicon.svg", func(c *gin.Context) { p.serve(c, "favicon.svg", "no-cache") })
+	g.GET("/"+licencesFile, func(c *gin.Context) { p.serve(c, licencesFile, "no-cache") })
 	g.GET("/assets/:file", func(c *gin.Context) {
 		name := "assets/" + c.Param("file")
 		if _, ok := p.files[name]; !ok {
@@ -101,18 +113,29 @@ func (p *page) serve(c *gin.Context, name, cache string) {
 	c.Header("Cache-Control", cache)
 	c.Header("Content-Security-Policy", pagePolicy)
 	c.Header("Cross-Origin-Opener-Policy", "same-origin")
-	c.Header("ETag", f.tag)
 	c.Header("Vary", "Accept-Encoding")
-	if c.GetHeader("If-None-Match") == f.tag {
+	body, tag := f.plain, f.tag
+	if f.zip != nil && strings.Contains(c.GetHeader("Accept-Encoding"), "gzip") {
+		c.Header("Content-Encoding", "gzip")
+		body, tag = f.zip, f.zipTag
+	}
+	c.Header("ETag", tag)
+	if hasTag(c.GetHeader("If-None-Match"), tag) {
+		c.Writer.Header().Del("Content-Encoding")
 		c.Status(http.StatusNotModified)
 		return
 	}
-	body := f.plain
-	if f.zip != nil && strings.Contains(c.GetHeader("Accept-Encoding"), "gzip") {
-		c.Header("Content-Encoding", "gzip")
-		body = f.zip
-	}
 	c.Data(http.StatusOK, f.contentType, body)
+}
+
+// hasTag compares as If-None-Match does: RFC 9110, section 13.1.2.
+func hasTag(list, tag string) bool {
+	for one := range strings.SplitSeq(list, ",") {
+		if one = strings.TrimSpace(one); one == "*" || strings.TrimPrefix(one, "W/") == tag {
+			return true
+		}
+	}
+	return false
 }
 
 // Contact is whom users ask for what the page cannot give them.

@@ -30,7 +30,7 @@ func pageGet(t *testing.T, handler http.Handler, path string, header ...string) 
 }
 
 var pagePaths = map[string]string{"/": "index.html", "/institutions": "index.html", "/institutions/uni": "index.html", "/institutions/uni/log": "index.html", "/institutions/uni/actions/a1": "index.html",
-	"/restores": "index.html", "/favicon.svg": "favicon.svg", "/assets/index-1.js": "assets/index-1.js", "/assets/index-1.css": "assets/index-1.css"}
+	"/restores": "index.html", "/favicon.svg": "favicon.svg", "/licences.txt": "", "/assets/index-1.js": "assets/index-1.js", "/assets/index-1.css": "assets/index-1.css"}
 
 // Every address of the page is the page, for everybody: plain, compressed, and unchanged.
 func TestPage(t *testing.T) {
@@ -39,7 +39,10 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, name := range pagePaths {
-		want := string(aPage()[name].Data)
+		want := "MIT, somebody's"
+		if name != "" {
+			want = string(aPage()[name].Data)
+		}
 		plain := pageGet(t, handler, path)
 		if body, err := io.ReadAll(plain.Body); err != nil || plain.StatusCode != 200 || string(body) != want || len(plain.Cookies()) > 0 {
 			t.Errorf("%s: %s %v %s", path, plain.Status, err, body)
@@ -72,6 +75,15 @@ func TestPage(t *testing.T) {
 		}
 		if body, err := io.ReadAll(r); err != nil || string(body) != want {
 			t.Errorf("%s with gzip: %v %s", path, err, body)
+		}
+		zippedTag := zipped.Header.Get("ETag")
+		if zippedTag == tag || pageGet(t, handler, path, "Accept-Encoding", "gzip", "If-None-Match", tag).StatusCode != 200 {
+			t.Errorf("%s: the same tag %s with gzip and without", path, tag)
+		}
+		for _, list := range []string{zippedTag, `"x", W/` + zippedTag, "*"} {
+			if same := pageGet(t, handler, path, "Accept-Encoding", "gzip", "If-None-Match", list); same.StatusCode != http.StatusNotModified {
+				t.Errorf("%s with %s: %s", path, list, same.Status)
+			}
 		}
 	}
 }

@@ -40,6 +40,7 @@ var routeRoles = map[string][]actionlog.Role{
 	"GET /institutions/:institution/:view/:id": nil,
 	"GET /restores":                            nil,
 	"GET /favicon.svg":                         nil,
+	"GET /licences.txt":                        nil,
 	"GET /assets/:file":                        nil,
 
 	"GET /v1/sign-in":         nil, // begins to sign in

@@ -93,6 +93,7 @@ type Options struct {
 	Checks     []Check
 	OpenAPI    []byte
 	Page       fs.FS   // the admin page; nil: there is none
+	Licences   string  // of what the page contains
 	Support    Contact // whom the page names for what it cannot give
 	Version    string
 	Metrics    http.Handler
@@ -109,8 +110,11 @@ type Options struct {
 	// Operations only: healthz, readyz, metrics. For a process that answers no
 	// searches; what these need not may be nil.
 	Operations bool
-	Log        *slog.Logger     // default slog.Default
-	Now        func() time.Time // default time.Now
+	// Stopping is closed when the service begins to stop: what would go on for minutes
+	// ends then. nil: it never stops.
+	Stopping <-chan struct{}
+	Log      *slog.Logger     // default slog.Default
+	Now      func() time.Time // default time.Now
 
 	tailing pace
 }
@@ -150,7 +154,7 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("sealing key: %w", err)
 	}
 	if o.Page != nil {
-		if s.page, err = newPage(o.Page); err != nil {
+		if s.page, err = newPage(o.Page, o.Licences); err != nil {
 			return nil, err
 		}
 	}

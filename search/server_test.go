@@ -114,7 +114,7 @@ func newServer(t *testing.T, n int) (*httptest.Server, *storetest.Model) {
 func options(store *storetest.Model) Options {
 	m := memory{map[string][]byte{}}
 	registry := prometheus.NewRegistry()
-	return Options{tailing: pace{time.Millisecond, 20 * time.Millisecond}, Page: aPage(), Searcher: store, Scanner: store, Directory: store, Institutions: m, Progress: m, State: m, Publisher: m, Sessions: nobodySignedIn{}, Access: everybody{}, Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), OpenAPI: actionlog.OpenAPI(), Log: slog.New(slog.DiscardHandler)}
+	return Options{tailing: pace{time.Millisecond, 20 * time.Millisecond}, Page: aPage(), Licences: "MIT, somebody's", Searcher: store, Scanner: store, Directory: store, Institutions: m, Progress: m, State: m, Publisher: m, Sessions: nobodySignedIn{}, Access: everybody{}, Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), OpenAPI: actionlog.OpenAPI(), Log: slog.New(slog.DiscardHandler)}
 }
 
 func get(t *testing.T, server *httptest.Server, path string) (*http.Response, []byte, error) {

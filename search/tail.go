@@ -126,6 +126,8 @@ func (s *server) follow(c *gin.Context, a *asked, since time.Time) {
 		}
 		c.Writer.Flush()
 		select {
+		case <-s.Stopping:
+			return // the client comes back, to whoever serves then
 		case <-ctx.Done():
 			return
 		case <-tick.C:

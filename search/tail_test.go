@@ -236,6 +236,38 @@ func TestTailRefuses(t *testing.T) {
 	if w := said(t, f.handler, "publisher", "GET", "/v1/institutions/uni/tail", ""); w.Code != http.StatusForbidden {
 		t.Error(w.Code, w.Body)
 	}
+}
+
+// So many may follow an institution and no more; who follows another is not disturbed, and
+// all are let go when the service begins to stop.
+func TestTailsOfAnInstitution(t *testing.T) {
+	stopping := make(chan struct{})
+	f := newFollowing(t, func(o *Options) { o.Stopping, o.tailing = stopping, pace{every: time.Hour} })
+	ended := make(chan int, tailsAtMost+1)
+	for range tailsAtMost + 1 {
+		go func() { ended <- said(t, f.handler, "admin", "GET", "/v1/institutions/uni/tail", "").Code }()
+	}
+	next := func() int {
+		select {
+		case code := <-ended:
+			return code
+		case <-time.After(20 * time.Second):
+			t.Fatal("nobody more is let go")
+			return 0
+		}
+	}
+	if code := next(); code != http.StatusTooManyRequests {
+		t.Errorf("the first to be let go: %d", code)
+	}
+	close(stopping)
+	for range tailsAtMost {
+		if code := next(); code != http.StatusOK {
+			t.Error(code)
+		}
+	}
+}
+
+func TestGuests(t *testing.T) {
 	g := &guests{most: 2, of: map[string]int{}}
 	leave, _ := g.enter("uni")
 	g.enter("uni")

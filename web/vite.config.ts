@@ -1,10 +1,12 @@
 import react from "@vitejs/plugin-react";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { thirdParty } from "./third-party.ts";
 
 // The build is committed: file names change with their content only, and nothing in it
 // depends on where or when it was made.
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), thirdParty(fileURLToPath(new URL(".", import.meta.url)))],
   build: {
     target: "es2022",
     sourcemap: false,

@@ -160,6 +160,13 @@ func (m *many) publishAnyhow(t *testing.T, all []actionlog.Submission, half func
 	}
 }
 
+// settle waits until everything published is settled. That may take a while: a consumer
+// that stands still is noticed after half a minute and made anew after another (internal/bus/watch.go).
+func (m *many) settle(t *testing.T) {
+	t.Helper()
+	eventuallyWithin(t, 4*time.Minute, "everything published is settled", m.search.settled(t))
+}
+
 // victim is a process to be killed, and to be started again.
 type victim struct {
 	name       string
@@ -194,7 +201,7 @@ func TestManyMachines(t *testing.T) {
 		t.Logf("killing %s", k.name)
 		m.publishAnyhow(t, all, k.kill)
 		k.back()
-		m.search.settle(t) // one at a time: what comes back has what the others have
+		m.settle(t) // one at a time: what comes back has what the others have
 	}
 	m.holds(t, want)
 }
@@ -222,7 +229,7 @@ func TestAllNATSServersKilledAtOnce(t *testing.T) {
 			}
 		})
 		began := time.Now()
-		m.search.settle(t)
+		m.settle(t)
 		t.Logf("round %d: settled after %s", round, time.Since(began).Round(time.Second))
 	}
 	m.holds(t, want)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -158,16 +159,30 @@ func (s *service) publish(t testing.TB, lines [][]byte) {
 // settle waits until everything published before is searchable.
 func (s *service) settle(t testing.TB) {
 	t.Helper()
+	eventually(t, "everything published is settled", s.settled(t))
+}
+
+// settled tells whether everything is settled that was published before this call. Who
+// cannot tell just now, because the stream or the store is away, says so with 503.
+func (s *service) settled(t testing.TB) func() bool {
 	published := time.Now()
-	eventually(t, "everything published is settled", func() bool {
+	return func() bool {
+		resp := s.do(t, "/v1/institutions/any/actions?limit=1")
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err == nil && resp.StatusCode == http.StatusServiceUnavailable {
+			return false
+		}
 		var answer struct {
 			Meta struct {
 				CompleteThrough time.Time `json:"complete_through"`
 			} `json:"meta"`
 		}
-		s.get(t, "/v1/institutions/any/actions?limit=1", &answer)
+		if err = errors.Join(err, json.Unmarshal(body, &answer)); err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s %v\n%.1000s", resp.Status, err, body)
+		}
 		return answer.Meta.CompleteThrough.After(published)
-	})
+	}
 }
 
 // get decodes a JSON answer that must be 200.
@@ -248,12 +263,17 @@ func (s *service) deadLetters(t testing.TB) int {
 // not a target.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	eventuallyWithin(t, time.Minute, what, holds)
+}
+
+func eventuallyWithin(t testing.TB, most time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(most); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if holds() {
 			return
 		}
 	}
-	t.Fatalf("after a minute, still not: %s", what)
+	t.Fatalf("after %s, still not: %s", most, what)
 }
 
 // realLines reads a file of ../shared/data, with its times moved so that they

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -23,17 +22,10 @@ var allowed = []string{
 // cent; the rest is names and headings.
 const leastCovered = 75
 
-// judge reads the files of a module and says which licences it has. A module
-// without a licence, with one that is not recognised or not allowed is an error.
-func judge(modulePath, version string, files map[string]string) (module, error) {
-	m := module{Path: modulePath, Version: version}
-	for name, file := range files {
-		body, err := os.ReadFile(file)
-		if err != nil {
-			return m, fmt.Errorf("%s: %w", modulePath, err)
-		}
-		m.Texts = append(m.Texts, text{name, tidy(body)})
-	}
+// judge says which licences a module with these texts has. A module without a
+// licence, with one that is not recognised or not allowed is an error.
+func judge(modulePath, version string, texts []text) (module, error) {
+	m := module{Path: modulePath, Version: version, Texts: texts}
 	slices.SortFunc(m.Texts, func(a, b text) int { return strings.Compare(a.Name, b.Name) })
 	for _, t := range m.Texts {
 		ids, err := recognise(t)
@@ -103,7 +95,7 @@ func tidy(body []byte) string {
 	return strings.TrimSpace(strings.ReplaceAll(string(bytes.ToValidUTF8(body, []byte("?"))), "\r\n", "\n"))
 }
 
-// notices is the content of THIRD_PARTY_LICENSES: a table of the modules, then
+// notices is the content of THIRD_PARTY_LICENSES: a table of the modules and of what is in the page, then
 // every text once.
 func notices(modules []module) []byte {
 	var out bytes.Buffer

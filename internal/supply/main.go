@@ -34,7 +34,7 @@ func run(args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	modules, err := linkedModules(mainPackage)
+	modules, err := shipped(mainPackage)
 	if err != nil {
 		return err
 	}

@@ -20,11 +20,13 @@ var platforms = []string{"linux/amd64", "linux/arm64", "darwin/arm64"}
 // standard is the path under which the standard library and Go's runtime stand.
 const standard = "std"
 
-// module is a module of which at least one package is linked.
+// module is a module of which at least one package is linked, or a package of npm that is
+// in the page.
 type module struct {
 	Path, Version string
 	Texts         []text   // all licences and notices, by name
 	SPDX          []string // the licences, sorted
+	Integrity     string   // of a package of npm: its hash, as in package-lock.json
 }
 
 // text is a file that says what one may do.
@@ -38,6 +40,16 @@ type listed struct {
 		Main               bool
 		Replace            *struct{ Path, Version string }
 	}
+}
+
+// shipped lists what is in the binary: Go's modules, and npm's packages in the page.
+func shipped(mainPackage string) ([]module, error) {
+	modules, err := linkedModules(mainPackage)
+	if err != nil {
+		return nil, err
+	}
+	packages, err := pagePackages()
+	return append(modules, packages...), err
 }
 
 // linkedModules lists the modules of which a package is linked on any platform,
@@ -59,11 +71,26 @@ func linkedModules(mainPackage string) ([]module, error) {
 	var wrong []error
 	for key, found := range files {
 		path, version, _ := strings.Cut(key, " ")
-		m, err := judge(path, version, found)
+		texts, err := readTexts(found)
+		if err != nil {
+			return nil, err
+		}
+		m, err := judge(path, version, texts)
 		modules, wrong = append(modules, m), append(wrong, err)
 	}
 	slices.SortFunc(modules, func(a, b module) int { return strings.Compare(a.Path, b.Path) })
 	return modules, errors.Join(wrong...)
+}
+
+func readTexts(files map[string]string) (texts []text, err error) {
+	for name, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text{name, tidy(body)})
+	}
+	return texts, nil
 }
 
 // find notes the licence files of a package: in its folder and in those above,

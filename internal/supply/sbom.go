@@ -78,6 +78,12 @@ func components(info *buildinfo.BuildInfo, modules []module) ([]cdx.Component, e
 		c.Hashes = &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: hex.EncodeToString(sum)}}
 		components = append(components, c)
 	}
+	for _, m := range modules {
+		if strings.HasPrefix(m.Path, npm) {
+			c, err := pageComponent(m)
+			components, wrong = append(components, c), append(wrong, err)
+		}
+	}
 	return components, errors.Join(wrong...)
 }
 
@@ -91,10 +97,13 @@ func component(path, version string, modules []module) cdx.Component {
 	if i < 0 {
 		return c
 	}
-	if ids := modules[i].SPDX; len(ids) == 1 {
-		c.Licenses = &cdx.Licenses{{License: &cdx.License{ID: ids[0]}}}
-	} else {
-		c.Licenses = &cdx.Licenses{{Expression: modules[i].expression()}}
-	}
+	c.Licenses = modules[i].licenses()
 	return c
+}
+
+func (m module) licenses() *cdx.Licenses {
+	if len(m.SPDX) == 1 {
+		return &cdx.Licenses{{License: &cdx.License{ID: m.SPDX[0]}}}
+	}
+	return &cdx.Licenses{{Expression: m.expression()}}
 }

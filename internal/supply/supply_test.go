@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -62,11 +63,44 @@ func TestLicencesThatAreNotAllowed(t *testing.T) {
 			if err := run([]string{"licences", "-check"}); err != nil {
 				t.Error(err)
 			}
+			write(t, pageFile, `[{"name":"p","version":"1.0.0","integrity":"","texts":[{"name":"LICENSE","body":`+strconv.Quote("Copyright P\n"+isc)+`}]}]`)
+			if err := run([]string{"licences", "-check"}); err == nil {
+				t.Error("something else is in the page, and the check says that all is as before")
+			}
+			if err := run([]string{"licences"}); err != nil || !strings.Contains(read(t, licencesFile), "\nnpm:p 1.0.0: ISC\n") || !strings.Contains(read(t, licencesFile), "\nnpm:p/LICENSE\n") {
+				t.Errorf("%v\n%s", err, read(t, licencesFile))
+			}
 			write(t, "dep/LICENSE", "Copyright Somebody Else\n"+isc)
 			if err := run([]string{"licences", "-check"}); err == nil {
 				t.Error("a licence has changed, and the check says that all is as before")
 			}
 		})
+	}
+}
+
+// What is in the page is judged as what is linked.
+func TestLicencesOfThePage(t *testing.T) {
+	for texts, wrong := range map[string]string{
+		``: "npm:p has no licence",
+		`{"name":"COPYING","body":` + strconv.Quote(gpl) + `}`:   "has the licence GPL-3.0",
+		`{"name":"LICENSE","body":"Do as you like on Sundays."}`: "npm:p: LICENSE is no licence that is known",
+	} {
+		t.Chdir(t.TempDir())
+		write(t, pageFile, `[{"name":"p","version":"1.0.0","integrity":"","texts":[`+texts+`]}]`)
+		if _, err := pagePackages(); err == nil || !strings.Contains(err.Error(), wrong) {
+			t.Errorf("%v, want %q", err, wrong)
+		}
+	}
+	write(t, pageFile, `[{"name":"p","version":"1.0.0","license":"MIT","texts":[]}]`)
+	if _, err := pagePackages(); err == nil {
+		t.Error("a licence that asks for its notice is only named")
+	}
+	write(t, pageFile, `[{"name":"p","version":"1.0.0","license":"Unlicense","texts":[]}]`)
+	if p, err := pagePackages(); err != nil || len(p) != 1 || p[0].expression() != "Unlicense" {
+		t.Errorf("%v %v", p, err)
+	}
+	if _, err := pageComponent(module{Path: "npm:p", Integrity: "sha1-xxxx"}); err == nil {
+		t.Error("a weak hash goes into the SBOM")
 	}
 }
 
@@ -76,7 +110,7 @@ func TestSBOM(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-ldflags=-X main.commit=0123456789ab", "-o", binary, mainPackage).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	modules, err := linkedModules(mainPackage)
+	modules, err := shipped(mainPackage)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +124,7 @@ func TestSBOM(t *testing.T) {
 		t.Error("the same binary has two SBOMs")
 	}
 	validate(t, first.Bytes())
-	everyModule(t, binary, first.Bytes())
+	everyModule(t, binary, first.Bytes(), modules)
 
 	if err := writeSBOM(&second, binary, "devel-ba9876543210", modules); err == nil {
 		t.Error("an SBOM of a version that the binary is not")
@@ -101,7 +135,7 @@ func TestSBOM(t *testing.T) {
 	}
 }
 
-func everyModule(t *testing.T, binary string, sbom []byte) {
+func everyModule(t *testing.T, binary string, sbom []byte, modules []module) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +153,16 @@ func everyModule(t *testing.T, binary string, sbom []byte) {
 	for _, c := range got.Components {
 		have[c.Name+" "+c.Version] = len(c.Licenses) > 0
 	}
-	if !have["std "+strings.TrimPrefix(info.GoVersion, "go")] || len(have) != len(info.Deps)+1 || len(have) < 50 {
+	ofPage := 0
+	for _, m := range modules {
+		if name, ok := strings.CutPrefix(m.Path, npm); ok {
+			ofPage++
+			if !have[name+" "+m.Version] {
+				t.Errorf("%s is missing, or has no licence", m.Path)
+			}
+		}
+	}
+	if !have["std "+strings.TrimPrefix(info.GoVersion, "go")] || len(have) != len(info.Deps)+1+ofPage || len(have) < 50 || ofPage < 5 {
 		t.Errorf("%d components, %d modules in the binary; the standard library is %s", len(have), len(info.Deps), info.GoVersion)
 	}
 	for _, dep := range info.Deps {
@@ -158,6 +201,15 @@ func validate(t *testing.T, sbom []byte) {
 	if err := compiler.MustCompile("http://cyclonedx.org/schema/bom-1.6.schema.json").Validate(document); err != nil {
 		t.Error(err)
 	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func write(t *testing.T, file, body string) {

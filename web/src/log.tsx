@@ -360,6 +360,7 @@ function HelpButton({ open, set: setOpen }: { open: boolean; set: (open: boolean
                 <dl className="keys">
                   {(["0", "1", "2", "3", "4", "5"] as const).map((i) => <div key={i}><dt><code>{t(`help_example_${i}`)}</code></dt><dd>{t(`help_says_${i}`)}</dd></div>)}
                 </dl>
+                <p className="hint"><a href="/openapi.yaml">{t("help_api")}</a> · <a href="/licences.txt">{t("help_licences")}</a></p>
                 <Button className="button" onPress={close}>{t("close")}</Button>
               </>
             )}

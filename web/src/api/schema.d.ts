@@ -276,6 +276,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/licences.txt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The licences of what the page contains */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Page"];
+                304: components["responses"]["PageUnchanged"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -3822,6 +3854,7 @@ export interface components {
                 "text/css": string;
                 "text/html": string;
                 "text/javascript": string;
+                "text/plain": string;
             };
         };
         /** @description It is as the caller has it. */
