@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"actionlog/internal/bus"
 )
@@ -102,12 +103,16 @@ func (c *serveCmd) checkNATS() error {
 	return nil
 }
 
+// natsPatience is how long a start waits for NATS servers that start too.
+const natsPatience = 2 * time.Minute
+
 // dialNATS connects to the servers of --nats.
 func (r *running) dialNATS(ctx context.Context) (*bus.Bus, error) {
 	o, err := r.cmd.natsFlags.dialOptions(r.cmd.NATS)
 	if err != nil {
 		return nil, err
 	}
+	o.Patience = natsPatience
 	o.Durable, o.Replicas, o.StreamMaxBytes, o.Log = r.cmd.NATSDurable, r.cmd.NATSReplicas, r.cmd.StreamMaxBytes, r.log
 	return bus.Dial(ctx, o)
 }

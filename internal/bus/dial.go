@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // DialOptions say how to reach a server that is not ours.
@@ -23,8 +25,11 @@ type DialOptions struct {
 	Durable        bool   // the operator vouches that every write is synced before its acknowledgement
 	StreamMaxBytes int64
 	Replicas       int // servers that keep each stream; 0: as many as do, or three where there are three
-	Log            *slog.Logger
-	denied         *denied // of a publisher
+	// Patience is how long servers that answer and are not ready, because they still elect
+	// a leader say, are asked again; default 0: once.
+	Patience time.Duration
+	Log      *slog.Logger
+	denied   *denied // of a publisher
 }
 
 // Dial connects to a foreign server and prepares its streams.
@@ -36,7 +41,7 @@ func Dial(ctx context.Context, o DialOptions) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBus(ctx, nc, nil, o.Durable, o.StreamMaxBytes, o.Replicas, o.Log)
+	return (&Bus{Conn: nc, durable: o.Durable, max: o.StreamMaxBytes, replicas: o.Replicas, patience: o.Patience, log: o.Log}).set(ctx)
 }
 
 func (o DialOptions) connect() (*nats.Conn, error) {
@@ -91,6 +96,38 @@ func (o DialOptions) messageKey() ([]byte, error) {
 	}
 	key := sha256.Sum256(append([]byte("actionlog message ids\n"), secret...))
 	return key[:], nil
+}
+
+// askAgainAfter is how long to wait for servers that are not ready.
+const askAgainAfter = time.Second
+
+// patiently tries until it succeeds, fails for good, or patience is at its end.
+func (b *Bus) patiently(ctx context.Context, what string, try func(ctx context.Context) error) error {
+	for end := time.Now().Add(b.patience); ; {
+		err := try(ctx)
+		if err == nil || ctx.Err() != nil || !notReady(err) || time.Now().After(end) {
+			return err
+		}
+		b.log.Warn("the NATS servers are not ready", "for", what, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(askAgainAfter):
+		}
+	}
+}
+
+// noPeers is the server's code for too few servers that could keep a stream
+// (nats-server/server/errors.json, JSClusterNoPeersErrF): the others may be starting still.
+const noPeers = 10005
+
+// notReady tells servers that are not ready from those that refuse.
+func notReady(err error) bool {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		return api.Code == 503 && api.ErrorCode != jetstream.JSErrCodeJetStreamNotEnabled && api.ErrorCode != jetstream.JSErrCodeJetStreamNotEnabledForAccount || api.ErrorCode == noPeers
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders)
 }
 
 // withoutPasswords removes userinfo from a list of URLs.

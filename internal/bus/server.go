@@ -51,7 +51,8 @@ type Bus struct {
 	max     int64
 	// replicas is what the operator wants; 0: nothing.
 	replicas int
-	archived atomic.Bool // there is an archive: nothing is trimmed before it
+	patience time.Duration // with servers that are not ready yet
+	archived atomic.Bool   // there is an archive: nothing is trimmed before it
 	log      *slog.Logger
 }
 
@@ -75,17 +76,17 @@ func Run(ctx context.Context, o Options) (*Bus, error) {
 		p.close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	return newBus(ctx, nc, p, true, o.StreamMaxBytes, 0, o.Log)
+	return (&Bus{Conn: nc, process: p, durable: true, max: o.StreamMaxBytes, log: o.Log}).set(ctx)
 }
 
-func newBus(ctx context.Context, nc *nats.Conn, p *process, durable bool, max int64, replicas int, log *slog.Logger) (*Bus, error) {
-	if max <= 0 {
-		max = 10 << 30
+// set completes a bus that is connected.
+func (b *Bus) set(ctx context.Context) (*Bus, error) {
+	if b.max <= 0 {
+		b.max = 10 << 30
 	}
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))
-	b := &Bus{Conn: nc, JS: js, process: p, durable: durable, max: max, replicas: replicas, log: log}
-	if err == nil {
-		err = b.ensure(ctx)
+	var err error
+	if b.JS, err = jetstream.New(b.Conn, jetstream.WithPublishAsyncMaxPending(4096)); err == nil {
+		err = b.patiently(ctx, "the streams", b.ensure)
 	}
 	if err != nil {
 		b.Close()

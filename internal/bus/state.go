@@ -27,7 +27,14 @@ var _ actionlog.State = (*State)(nil)
 
 // State returns the state of this connection's server; it is made where there is
 // none.
-func (b *Bus) State(ctx context.Context) (*State, error) {
+func (b *Bus) State(ctx context.Context) (s *State, err error) {
+	return s, b.patiently(ctx, "the state", func(ctx context.Context) error {
+		s, err = b.openState(ctx)
+		return err
+	})
+}
+
+func (b *Bus) openState(ctx context.Context) (*State, error) {
 	kv, err := b.JS.KeyValue(ctx, stateBucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = b.JS.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: stateBucket, History: 1, Storage: jetstream.FileStorage, Replicas: b.copies(0)})
@@ -68,11 +75,11 @@ func (s *State) Put(ctx context.Context, bucket, key string, value []byte, revis
 	} else {
 		next, err = s.kv.Update(ctx, stateKey(bucket, key), value, revision)
 	}
-	var api *jetstream.APIError
 	switch {
 	case err == nil:
 		return next, nil
-	case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+	case errors.Is(err, jetstream.ErrKeyExists), isAPIError(err, jetstream.JSErrCodeStreamWrongLastSequence),
+		isAPIError(err, jetstream.JSErrCodeStreamWrongLastSequenceConstant): // of a bucket that several servers keep
 		return 0, fmt.Errorf("%s %s: %w", bucket, key, actionlog.ErrConflict)
 	}
 	return 0, fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
