@@ -125,7 +125,7 @@ func (s *server) complete(c *gin.Context) {
 	more := len(found) > n
 	found = found[:min(n, len(found))]
 	if err == nil && asked {
-		err = s.searched(c, namesIn(found), nil)
+		err = s.counted(c, "names", namesIn(found))
 	}
 	if err != nil {
 		s.fail(c, err)

@@ -39,7 +39,7 @@ func (s *server) histogram(c *gin.Context) {
 		err = s.reachedStill(c.Request.Context(), a)
 	}
 	if err == nil {
-		err = s.searched(c, len(buckets), nil)
+		err = s.counted(c, searchOf(c.Request.URL.Query()), len(buckets))
 	}
 	if err != nil {
 		s.fail(c, err)
@@ -130,7 +130,7 @@ func (s *server) facets(c *gin.Context) {
 		err = s.reachedStill(c.Request.Context(), a)
 	}
 	if err == nil {
-		err = s.searched(c, len(facet.Values), nil)
+		err = s.counted(c, searchOf(c.Request.URL.Query()), len(facet.Values))
 	}
 	if err != nil {
 		s.fail(c, err)

@@ -156,6 +156,9 @@ func (r *reading) clauses(ctx context.Context, name string, spec filter, texts [
 	unwanted := actionlog.Clause{Field: spec.field, Not: true}
 	for _, text := range split(texts, spec.list) {
 		text, not := signed(text)
+		if spec.list {
+			text = strings.ReplaceAll(text, `\,`, ",")
+		}
 		into := &wanted
 		if not {
 			into = &unwanted
@@ -194,7 +197,8 @@ func signed(text string) (value string, not bool) {
 	return strings.TrimSpace(value), not
 }
 
-// split cuts lists at commas and leaves empty values out: "course=" is no filter.
+// split cuts lists at commas and leaves empty values out: "course=" is no filter. A
+// comma after a backslash is a literal one, and stays so written.
 func split(texts []string, list bool) (values []string) {
 	for _, text := range texts {
 		if !list {
@@ -204,13 +208,25 @@ func split(texts []string, list bool) (values []string) {
 			}
 			continue
 		}
-		for part := range strings.SplitSeq(text, ",") {
-			if part = strings.TrimSpace(part); part != "" {
+		for rest := []rune(text); len(rest) > 0; {
+			end := untilComma(rest)
+			if part := strings.TrimSpace(string(rest[:end])); part != "" {
 				values = append(values, part)
 			}
+			rest = rest[min(end+1, len(rest)):]
 		}
 	}
 	return values
+}
+
+// untilComma returns where a comma separates, or the length.
+func untilComma(text []rune) int {
+	for i, r := range text {
+		if r == ',' && (i == 0 || text[i-1] != '\\') {
+			return i
+		}
+	}
+	return len(text)
 }
 
 // named puts the parameter's name into an error about its value.

@@ -152,7 +152,9 @@ func limit(values url.Values, usual, max int) (int, error) {
 func (s *server) list(c *gin.Context) {
 	a, page, next, err := s.listed(c)
 	if err == nil {
-		err = s.searched(c, len(page.Records), a.meta.Total)
+		if err = s.searched(c, len(page.Records), a.meta.Total); err == nil {
+			s.questions.recorded(s.question(c, searchOf(c.Request.URL.Query())), s.Now())
+		}
 	}
 	if err != nil {
 		s.fail(c, err)

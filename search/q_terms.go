@@ -221,8 +221,8 @@ func (s *spoken) judge(t term) (values []string, err error) {
 	value, at := t.value(s.text)
 	for from := 0; from <= len(value); {
 		to := len(value)
-		if comma := slices.Index(value[from:], ','); spec.list && comma >= 0 {
-			to = from + comma
+		if spec.list {
+			to = from + untilComma(value[from:])
 		}
 		item := strings.TrimSpace(string(value[from:to]))
 		if item != "" {

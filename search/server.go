@@ -123,6 +123,7 @@ type server struct {
 	Options
 	fair      *fair
 	tails     *guests
+	questions *questions
 	page      *page
 	seal      *sealer  // of cursors and positions
 	calls     *limiter // by caller
@@ -143,7 +144,7 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o, fair: newFair(o.Reads), tails: &guests{most: tailsAtMost, of: map[string]int{}}, calls: newLimiter(o.Limits.PerCaller, int(10*o.Limits.PerCaller), o.Now),
+	s := &server{Options: o, fair: newFair(o.Reads), tails: &guests{most: tailsAtMost, of: map[string]int{}}, questions: &questions{asked: map[string]time.Time{}}, calls: newLimiter(o.Limits.PerCaller, int(10*o.Limits.PerCaller), o.Now),
 		addresses: newLimiter(o.Limits.PerAddress, int(10*o.Limits.PerAddress), o.Now),
 		failures:  newLimiter(o.Limits.Failures/60, int(o.Limits.Failures), o.Now)}
 	key, err := actionlog.KeyOf(ctx, o.State, "cursor")

@@ -59,7 +59,7 @@ func (s *server) tail(c *gin.Context) {
 		return
 	}
 	defer leave()
-	if err := s.searched(c, 0, nil); err != nil {
+	if err := s.counted(c, searchOf(c.Request.URL.Query()), 0); err != nil {
 		s.fail(c, err)
 		return
 	}

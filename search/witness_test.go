@@ -22,7 +22,11 @@ type watched struct {
 	handler http.Handler
 	memory  memory
 	refuse  bool // the stream takes nothing
+	ahead   time.Duration
 }
+
+// later lets time pass.
+func (w *watched) later(d time.Duration) { w.ahead += d }
 
 func watch(t *testing.T, change func(o *Options)) *watched {
 	t.Helper()
@@ -30,6 +34,7 @@ func watch(t *testing.T, change func(o *Options)) *watched {
 	o.Access = asRole{everybody{}}
 	w := &watched{T: t, memory: o.Publisher.(memory)}
 	o.Publisher = w
+	o.Now = func() time.Time { return time.Now().Add(w.ahead) }
 	if change != nil {
 		change(&o)
 	}
@@ -116,10 +121,45 @@ func TestSearchesByStaffAreRecorded(t *testing.T) {
 			}
 		}
 		w.refuse = true
+		w.later(sameQuestion)
 		if r := w.ask("GET", path, "support", ""); r.Code != http.StatusServiceUnavailable || strings.Contains(r.Body.String(), `"data"`) {
 			t.Errorf("%s that cannot be recorded: %d %s", path, r.Code, r.Body)
 		}
 		w.refuse = false
+	}
+}
+
+// What counts the actions of a search belongs to it, for a minute, for who made it; each
+// page of actions is recorded whatever was before.
+func TestOneQuestionIsRecordedOnce(t *testing.T) {
+	w := watch(t, nil)
+	for _, step := range []struct {
+		path, role string
+		recorded   int
+		later      time.Duration
+	}{
+		{"facets?field=actor&any=x", "support", 1, 0}, {"facets?field=course&any=x", "support", 0, 0}, {"actions?any=x", "support", 1, 0}, {"actions?any=x&total=exact", "support", 1, 0},
+		{"histogram?any=x&tz=Europe/Paris&by=outcome", "support", 0, 0}, {"histogram?any=y", "support", 1, 0}, {"histogram?any=x", "compliance", 1, 0}, {"histogram?any=x&range=30d", "support", 1, 0},
+		{"histogram?any=x", "support", 0, sameQuestion - time.Second}, {"histogram?any=x", "support", 1, time.Second},
+		{"actions?outcome=failure,success", "support", 1, 0}, {"facets?field=actor&outcome=failure&outcome=success", "support", 0, 0},
+		{"actions/a1", "support", 0, 0}, // there is none
+	} {
+		w.later(step.later)
+		w.ask("GET", "/v1/institutions/uni/"+step.path, step.role, "")
+		if all := w.recorded(); len(all) != step.recorded {
+			t.Errorf("%s by %s: recorded %d times", step.path, step.role, len(all))
+		}
+	}
+	q := &questions{asked: map[string]time.Time{}}
+	start := time.Now()
+	for i := range questionsAtMost + 10 {
+		q.recorded(fmt.Sprint(i), start)
+	}
+	if len(q.asked) != questionsAtMost || q.lately(fmt.Sprint(questionsAtMost), start) || !q.lately("1", start) {
+		t.Errorf("%d are remembered", len(q.asked))
+	}
+	if q.recorded("new", start.Add(sameQuestion)); len(q.asked) != 1 {
+		t.Errorf("%d are remembered, though all but one are old", len(q.asked))
 	}
 }
 

@@ -18,14 +18,14 @@ export type SettingName = (typeof settingNames)[number];
 const known: readonly string[] = [...filterNames, ...settingNames];
 
 /** Filters whose values the API separates at commas. */
-const lists: readonly string[] = ["category", "action", "outcome", "actor_kind", "channel", "request_method", "response_code", "ip"];
+export const lists: readonly string[] = ["category", "action", "outcome", "actor_kind", "channel", "request_method", "response_code", "ip"];
 
 /** Reads an address; q is left for the API to read. */
 export function parse(query: string): Search {
   const found: Record<string, string[]> = {};
   for (const [name, value] of new URLSearchParams(query)) {
     if (!known.includes(name) && name !== "q") continue;
-    const values = lists.includes(name) ? value.split(",") : [value];
+    const values = lists.includes(name) ? value.split(/(?<!\\),/) : [value];
     for (const v of values.map((x) => x.trim()).filter(Boolean)) (found[name] ??= []).push(v);
   }
   return found;
@@ -38,14 +38,16 @@ export function format(s: Search): string {
   return p.toString();
 }
 
-/** A value as it stands in a parameter: excluded or not. */
-export function written(text: string, not: boolean): string {
+/** A value as it stands in a parameter: excluded or not, a comma of its own where commas separate. */
+export function written(name: string, value: string, not: boolean): string {
+  const text = lists.includes(name) ? value.replaceAll(",", "\\,") : value;
   if (not) return `-${text}`;
   return text.startsWith("-") ? `\\${text}` : text;
 }
 
 /** Reads what written writes. */
-export function readValue(value: string): { text: string; not: boolean } {
+export function readValue(name: string, value: string): { text: string; not: boolean } {
+  if (lists.includes(name)) value = value.replaceAll("\\,", ",");
   if (value.startsWith("\\-")) return { text: value.slice(1), not: false };
   if (value.startsWith("-")) return { text: value.slice(1), not: true };
   return { text: value, not: false };
@@ -58,8 +60,8 @@ const put = (s: Search, name: string, values: readonly string[]): Search => {
 
 /** Adds a value to a filter; the same one excluded goes. */
 export function add(s: Search, name: FilterName, text: string, not = false): Search {
-  const others = (s[name] ?? []).filter((v) => readValue(v).text !== text);
-  return put(s, name, [...others, written(text, not)]);
+  const others = (s[name] ?? []).filter((v) => readValue(name, v).text !== text);
+  return put(s, name, [...others, written(name, text, not)]);
 }
 
 export function remove(s: Search, name: string, value: string): Search {
@@ -68,8 +70,8 @@ export function remove(s: Search, name: string, value: string): Search {
 
 /** Turns a value into its opposite. */
 export function negate(s: Search, name: string, value: string): Search {
-  const { text, not } = readValue(value);
-  return put(s, name, (s[name] ?? []).map((v) => (v === value ? written(text, !not) : v)));
+  const { text, not } = readValue(name, value);
+  return put(s, name, (s[name] ?? []).map((v) => (v === value ? written(name, text, !not) : v)));
 }
 
 /** Sets all values of a name; none removes it. */
@@ -82,6 +84,15 @@ export function setTime(s: Search, time: { range?: string; from?: string; to?: s
   const dated = /^\d{4}-\d\d-\d\d$/.test(time.from ?? "") || /^\d{4}-\d\d-\d\d$/.test(time.to ?? "");
   return set(set(set(set(s, "range", time.range), "from", time.from), "to", time.to), "tz", dated ? time.tz : undefined);
 }
+
+/** Days without a time are days somewhere: whoever reads an address that does not say where, means their own. */
+export function inZone(s: Search, zone: string): Search {
+  const days = [...(s.from ?? []), ...(s.to ?? [])].some((x) => /^\d{4}-\d\d-\d\d$/.test(x) || /\/[dwMy]$/.test(x));
+  return days && !s.tz ? set(s, "tz", zone) : s;
+}
+
+/** The filters that the API read out of a text. */
+export const ofFilters = (filters: Record<string, readonly string[]>): Search => parse(new URLSearchParams(Object.entries(filters).flatMap(([n, vs]) => vs.map((v) => [n, v]))).toString());
 
 /** The time of a search alone. */
 export function timeOf(s: Search): Search {
@@ -98,6 +109,12 @@ export const actionPath = (institution: string, id: string, day: string, s: Sear
   const q = format(s);
   return `/institutions/${encodeURIComponent(institution)}/actions/${encodeURIComponent(id)}?day=${day}${q && "&" + q}`;
 };
+
+/** Where older data is asked for: the days that are searched are filled in. */
+export function restoresPath(institution: string, s: Search = {}, days?: { from: string; to: string }): string {
+  const day = (x?: string) => (/^\d{4}-\d\d-\d\d/.exec(x ?? "") ?? [undefined])[0];
+  return withQuery(`/institutions/${encodeURIComponent(institution)}/restores`, set(set({}, "from", days?.from ?? day(s.from?.[0])), "to", days?.to ?? day(s.to?.[0])));
+}
 
 function withQuery(path: string, s: Search): string {
   const q = format(s);

@@ -5,6 +5,7 @@ import { Institutions } from "./institutions";
 import { LogView } from "./log";
 import { RestoresOfAll } from "./restores/all";
 import { SessionProvider, SignedIn } from "./session";
+import { Boundary } from "./boundary";
 import { SettingsProvider, useSettings } from "./settings";
 import { TextProvider, useText } from "./locale/text";
 
@@ -20,11 +21,13 @@ function Spoken() {
   const { language } = useSettings();
   return (
     <TextProvider language={language}>
-      <SessionProvider>
-        <SignedIn>
-          <Views />
-        </SignedIn>
-      </SessionProvider>
+      <Boundary>
+        <SessionProvider>
+          <SignedIn>
+            <Views />
+          </SignedIn>
+        </SessionProvider>
+      </Boundary>
     </TextProvider>
   );
 }
@@ -46,7 +49,7 @@ function Views() {
         {(p: { institution: string; view?: string; id?: string }) => {
           const view = p.view ?? "actions";
           if (view !== "actions" && view !== "exports" && view !== "restores") return <p className="nothing">{t("nothing_here")}</p>;
-          return <LogView key={p.institution} institution={decodeURIComponent(p.institution)} view={view} id={p.id === undefined ? undefined : decodeURIComponent(p.id)} />;
+          return <LogView key={p.institution} institution={p.institution} view={view} id={p.id} />;
         }}
       </Route>
       <Route>

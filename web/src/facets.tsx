@@ -62,7 +62,7 @@ function Values({ institution, search, asked, change, field }: Props & { field: 
   return (
     <ul className={counts.isPlaceholderData ? "values stale" : "values"}>
       {data.map((v) => {
-        const inThere = (search[field] ?? []).find((x) => readValue(x).text === v.value && !readValue(x).not);
+        const inThere = (search[field] ?? []).find((x) => readValue(field, x).text === v.value && !readValue(field, x).not);
         const name = plain(say(v));
         return (
           <li key={v.value}>
@@ -75,7 +75,7 @@ function Values({ institution, search, asked, change, field }: Props & { field: 
               <span className="value-name" title={name}><Plain>{say(v)}</Plain></span>
               <span className="value-count">{number(v.count)}</span>
             </Button>
-            <Button className="quiet icon-only not" aria-label={t("facet_not", { name })} onPress={() => change({ ...search, [field]: [...(search[field] ?? []).filter((x) => readValue(x).text !== v.value), written(v.value, true)] })}>
+            <Button className="quiet icon-only not" aria-label={t("facet_not", { name })} onPress={() => change({ ...search, [field]: [...(search[field] ?? []).filter((x) => readValue(field, x).text !== v.value), written(field, v.value, true)] })}>
               <Icon name="not" />
             </Button>
           </li>

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import type { MouseEvent } from "react";
 import { Button, Header as GroupHeader, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
 import { Link, useLocation } from "wouter";
 import { actionsPath } from "./address";
@@ -11,6 +12,14 @@ import { localZone, useSettings, type Settings } from "./settings";
 
 export type View = "actions" | "exports" | "restores";
 
+/** Skips to the list itself, where there is one. */
+function toList(e: MouseEvent) {
+  const list = document.getElementById("list");
+  if (!list) return;
+  e.preventDefault();
+  list.focus();
+}
+
 /** The bar on top of every view. */
 export function Header({ institution, view }: { institution?: string; view?: View }) {
   const { t } = useText();
@@ -18,7 +27,7 @@ export function Header({ institution, view }: { institution?: string; view?: Vie
   const base = institution && `/institutions/${encodeURIComponent(institution)}`;
   return (
     <header className="bar">
-      <a className="skip" href="#main">{t("skip")}</a>
+      <a className="skip" href="#main" onClick={toList}>{t("skip")}</a>
       <Link href={base ? actionsPath(institution) : "/"} className="brand" aria-label={t("title")}>
         <Logo /> <span>{t("title")}</span>
       </Link>

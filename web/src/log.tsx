@@ -2,19 +2,21 @@
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Button, Checkbox, Dialog, DialogTrigger, Heading, Modal, ModalOverlay, Popover } from "react-aria-components";
-import { useLocation, useSearch } from "wouter";
-import { actionPath, actionsPath, format, hasFilters, parse, setTime, type Search } from "./address";
+import { Link, useLocation, useSearch } from "wouter";
+import { actionPath, actionsPath, format, hasFilters, inZone, ofFilters, parse, restoresPath, setTime, type Search } from "./address";
 import type { ActionRecord } from "./api/action";
-import { api } from "./api/client";
+import { api, ApiError } from "./api/client";
 import { Drawer } from "./drawer/drawer";
 import { ExportButton, Exports } from "./exports/exports";
 import { Facets } from "./facets";
 import { Header, type View } from "./header";
 import { columnNames, defaultColumns, type ColumnName } from "./list/columns";
 import { List, type ListHandle } from "./list/list";
-import { useChanges, useList, useTail } from "./list/use";
+import { useTail } from "./list/tail";
+import { useChanges, useList } from "./list/use";
 import { useText } from "./locale/text";
 import { Failed, Icon, Loading } from "./parts";
+import { plain } from "./plain";
 import { Restores } from "./restores/restores";
 import { SearchBox } from "./search/box";
 import { Chips } from "./search/chips";
@@ -22,13 +24,14 @@ import { Controls } from "./search/controls";
 import { MatchedPeople } from "./search/matched";
 import { useSession } from "./session";
 import { useSettings } from "./settings";
-import { Histogram } from "./time/histogram";
+import { Histogram, type Counted } from "./time/histogram";
 import { Contact, Reach, Status } from "./trust";
 
 export function LogView({ institution, view, id }: { institution: string; view: View; id?: string }) {
+  const wide = useWide();
   return (
     <>
-      <Header institution={institution} view={view} />
+      <div className="contents" inert={view === "actions" && id !== undefined && !wide}><Header institution={institution} view={view} /></div>
       {view === "exports" ? <Exports institution={institution} /> : view === "restores" ? <Restores institution={institution} /> : <Actions institution={institution} id={id} />}
     </>
   );
@@ -39,8 +42,11 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
   const { has } = useSession();
   const [, navigate] = useLocation();
   const query = useSearch();
-  const { search, day } = useMemo(() => ({ search: parse(query), day: new URLSearchParams(query).get("day") ?? undefined }), [query]);
-  const go = useCallback((s: Search) => navigate(actionsPath(institution, s)), [navigate, institution]);
+  const { zoneName } = useSettings();
+  const { search, day } = useMemo(() => ({ search: inZone(parse(query), zoneName), day: new URLSearchParams(query).get("day") ?? undefined }), [query, zoneName]);
+  const at = useCallback((s: Search) => (id === undefined ? actionsPath(institution, s) : actionPath(institution, id, day ?? "", s)), [institution, id, day]);
+  const go = useCallback((s: Search, replace = false) => navigate(actionsPath(institution, s), { replace }), [navigate, institution]);
+  const stay = useCallback((s: Search) => navigate(at(s)), [navigate, at]);
   const canonical = useQuery({
     queryKey: ["query", institution, format(search)],
     queryFn: ({ signal }) => api.query(institution, search as never, signal),
@@ -51,17 +57,25 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
   const text = search.q?.length ? canonical.data : undefined;
   useEffect(() => {
     if (text && !canonical.isPlaceholderData) {
-      const next = parse(new URLSearchParams(Object.entries(text.data.filters).flatMap(([n, vs]) => vs.map((v) => [n, v]))).toString());
-      navigate(id ? actionPath(institution, id, day ?? "", next) : actionsPath(institution, next), { replace: true });
+      navigate(at(ofFilters(text.data.filters)), { replace: true });
     }
-  }, [text, canonical.isPlaceholderData, navigate, institution, id, day]);
+  }, [text, canonical.isPlaceholderData, navigate, at]);
+  // What somebody else would read as another time stands in the address.
+  useEffect(() => {
+    if (!search.q && format(search) !== format(parse(query))) navigate(at(search), { replace: true });
+  }, [search, query, navigate, at]);
 
-  const listed = useList(institution, search);
+  const unread = search.q?.length ? search.q.join(" ") : undefined;
+  const listed = useList(institution, search, unread === undefined);
   const [asked, setAsked] = useState(0);
+  const { refresh: listAnew } = listed;
   const refresh = useCallback(() => {
-    listed.refresh();
+    listAnew();
     setAsked((n) => n + 1);
-  }, [listed]);
+  }, [listAnew]);
+  useRecovery(listed.error, refresh);
+  const invalid = canonical.error && unread !== undefined ? { text: unread, error: canonical.error } : undefined;
+  const failed = listed.error ?? (invalid ? undefined : canonical.error) ?? undefined;
   const box = useRef<HTMLInputElement>(null);
   const list = useRef<ListHandle>(null);
   const [help, setHelp] = useState(false);
@@ -79,41 +93,73 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
     list.current?.focus();
   }, [navigate, institution, search]);
   useShortcuts({ box, list, open: id !== undefined, move, close, help: () => setHelp(true) });
+  const [counted, setCounted] = useState<Counted>();
+  const wide = useWide();
+  const alone = id !== undefined && !wide;
+  useTitle(canonical.data?.data.q, t("title"));
   const matched = listed.list?.meta?.matched ?? [];
   const restored = useRestored(listed.list?.meta?.restored);
   const stale = listed.stale && !listed.error;
   return (
     <main id="main" className={id ? "log with-drawer" : "log"} tabIndex={-1}>
       <h1 className="visually-hidden">{t("title")}</h1>
+      <div className="work" inert={alone}>
       <div className="top">
         <div className="line search-line">
-          <SearchBox institution={institution} search={search} text={canonical.data?.data.q ?? ""} change={go} inputRef={box} />
-          {has(["admin", "support", "compliance"], institution) && <ExportButton institution={institution} search={search} />}
+          <SearchBox institution={institution} search={search} text={canonical.data?.data.q ?? ""} invalid={invalid} change={go} inputRef={box} />
+          {!failed && !invalid && has(["admin", "support", "compliance"], institution) && <ExportButton institution={institution} search={search} />}
           <HelpButton open={help} set={setHelp} />
         </div>
         <Controls institution={institution} search={search} change={go} />
         <Chips search={search} change={go} matched={matched} />
-        {canonical.error && !listed.error && <Failed error={canonical.error} />}
-        {!listed.error && <MatchedPeople matched={matched} search={search} change={go} />}
-        <Histogram institution={institution} search={search} asked={asked} change={go} />
+        {!failed && !invalid && <MatchedPeople matched={matched} search={search} change={go} />}
+        {!failed && !invalid && <Histogram institution={institution} search={search} asked={asked} change={go} counted={setCounted} />}
         <Reach list={listed.list} institution={institution} />
       </div>
       <div className="middle">
-        <Side institution={institution} search={search} asked={asked} change={go} />
+        {!failed && !invalid && <Side institution={institution} search={search} asked={asked} change={go} />}
         <div className="center">
-          <Toolbar {...{ institution, search, listed, refresh, list }} />
-          {listed.error ? (
-            <Failed error={listed.error} retry={refresh} />
-          ) : !listed.list ? (
+          {!invalid && <Toolbar {...{ institution, search, listed, refresh, list, asked, total: counted?.key === format(search) && counted.asked === asked ? counted.n : undefined }} />}
+          {failed ? (
+            <Failed error={failed} retry={refresh}>
+              {failed instanceof ApiError && (failed.status === 400 || failed.status === 422) && <Button className="button" onPress={() => go({})}>{t("search_anew")}</Button>}
+            </Failed>
+          ) : invalid ? null : !listed.list ? (
             <Loading />
           ) : (
-            <Rows {...{ listed, stale, list, search, go, restored, id, day, openAction, move }} />
+            <Rows {...{ institution, listed, stale, list, search, go, restored, id, day, openAction, move }} />
           )}
         </div>
-        {id !== undefined && <Drawer key={institution} institution={institution} id={id} day={day} search={search} restored={day !== undefined && restored(day)} close={close} move={move} go={go} />}
       </div>
+      </div>
+      {id !== undefined && <Drawer key={institution} institution={institution} id={id} day={day} search={search} restored={day !== undefined && restored(day)} alone={alone} close={close} move={move} go={go} stay={stay} />}
     </main>
   );
+}
+
+/** The browser's tab and history say what is searched. */
+function useTitle(q: string | undefined, title: string) {
+  useEffect(() => {
+    document.title = q ? `${plain(q)} · ${title}` : title;
+    return () => void (document.title = title);
+  }, [q, title]);
+}
+
+/** Asks again by itself, ever more rarely, while the service cannot be reached or is not ready. */
+function useRecovery(error: Error | undefined, again: () => void) {
+  const tries = useRef(0);
+  useEffect(() => {
+    if (!(error instanceof ApiError) || ![0, 429, 502, 503, 504].includes(error.status)) {
+      if (!error) tries.current = 0;
+      return;
+    }
+    const timer = setTimeout(again, Math.max((error.retryAfter ?? 0) * 1000, Math.min(30_000, 2000 * 2 ** tries.current++)));
+    addEventListener("online", again);
+    return () => {
+      clearTimeout(timer);
+      removeEventListener("online", again);
+    };
+  }, [error, again]);
 }
 
 /** Which days are in the list only because they were restored. */
@@ -126,6 +172,7 @@ function useRestored(covered: { from: string; to: string }[] | undefined): (day:
 }
 
 interface RowsProps {
+  institution: string;
   listed: ReturnType<typeof useList>;
   stale: boolean;
   list: React.RefObject<ListHandle | null>;
@@ -138,11 +185,11 @@ interface RowsProps {
   move: (by: number) => void;
 }
 
-function Rows({ listed, stale, list, search, go, restored, id, day, openAction, move }: RowsProps) {
+function Rows({ institution, listed, stale, list, search, go, restored, id, day, openAction, move }: RowsProps) {
   const source = listed.list!;
   useChanges(source);
   const chosen = useMemo(() => (id !== undefined ? { id, day: day ?? "" } : undefined), [id, day]);
-  if (source.empty && !stale) return <Nothing search={search} go={go} />;
+  if (source.empty && !stale) return <Nothing institution={institution} search={search} go={go} />;
   return (
     <List
       ref={list}
@@ -157,7 +204,7 @@ function Rows({ listed, stale, list, search, go, restored, id, day, openAction, 
   );
 }
 
-function Nothing({ search, go }: { search: Search; go: (s: Search) => void }) {
+function Nothing({ institution, search, go }: { institution: string; search: Search; go: (s: Search) => void }) {
   const { t } = useText();
   return (
     <div className="nothing">
@@ -167,7 +214,7 @@ function Nothing({ search, go }: { search: Search; go: (s: Search) => void }) {
         {search.range?.[0] !== "90d" && <Button className="button" onPress={() => go(setTime(search, { range: "90d" }))}>{t("nothing_90d")}</Button>}
         {hasFilters(search) && <Button className="button" onPress={() => go(Object.fromEntries(Object.entries(search).filter(([n]) => ["range", "from", "to", "tz"].includes(n))))}>{t("chips_clear")}</Button>}
       </p>
-      <p className="hint">{t("nothing_older")} <Contact /></p>
+      <p className="hint">{t("nothing_older")} <Link href={restoresPath(institution, search)}>{t("oldest_more")}</Link> <Contact /></p>
     </div>
   );
 }
@@ -178,10 +225,13 @@ interface ToolbarProps {
   listed: ReturnType<typeof useList>;
   refresh: () => void;
   list: React.RefObject<ListHandle | null>;
+  asked: number;
+  /** How many actions there are, where that has been counted. */
+  total?: number;
 }
 
 /** Above the list: what it is, what came in since, live or not, which columns. */
-function Toolbar({ institution, search, listed, refresh, list }: ToolbarProps) {
+function Toolbar({ institution, search, listed, refresh, list, asked, total }: ToolbarProps) {
   const { t, number } = useText();
   const [live, setLive] = useState<"off" | "on" | "paused">("off");
   const [news, setNews] = useState<{ n: number; more: boolean; held: ActionRecord[] }>({ n: 0, more: false, held: [] });
@@ -194,7 +244,7 @@ function Toolbar({ institution, search, listed, refresh, list }: ToolbarProps) {
   const came = useCallback(
     (records: ActionRecord[], more: boolean) => {
       if (!source) return;
-      if (liveNow.current === "on" && !more) {
+      if (liveNow.current === "on" && !more && list.current?.atTop() !== false) {
         source.prepend(records);
         return;
       }
@@ -202,7 +252,7 @@ function Toolbar({ institution, search, listed, refresh, list }: ToolbarProps) {
       // What is held for a list that is paused is little; more than that is read anew.
       setNews((b) => ({ n: b.n + fresh.length, more: b.more || more || b.n + fresh.length > 2000, held: b.n + fresh.length > 2000 ? [] : [...fresh, ...b.held] }));
     },
-    [source],
+    [source, list],
   );
   const tail = useTail(institution, search, listed.stale ? undefined : source?.meta?.complete_through, open && !listed.error, came);
   const show = () => {
@@ -225,9 +275,9 @@ function Toolbar({ institution, search, listed, refresh, list }: ToolbarProps) {
   return (
     <>
       <div className="toolbar">
-        <Status institution={institution} search={search} list={source} stale={listed.stale && !listed.error} at={listed.at} tail={tail} />
+        {!listed.error && <Status institution={institution} search={search} list={source} stale={listed.stale} at={listed.at} tail={tail} asked={asked} counted={total} />}
         {open && (
-          <Button className={live === "on" ? "button small live on" : "button small live"} onPress={toggle} aria-pressed={live === "on"}>
+          <Button className={live === "on" ? "button small live on" : "button small live"} onPress={toggle}>
             <Icon name={live === "on" ? "pause" : "play"} /> {t(live === "on" ? "live_pause" : live === "paused" ? "live_go_on" : "live")}
           </Button>
         )}
@@ -235,9 +285,10 @@ function Toolbar({ institution, search, listed, refresh, list }: ToolbarProps) {
         <Columns />
       </div>
       <div className="pills" role="status">
-        {(news.n > 0 || news.more) && (
+        {!listed.error && (news.n > 0 || news.more) && (
           <Button className="pill" onPress={show}>{news.more ? t("news_many") : t("news", { n: news.n, shown: number(news.n) })}</Button>
         )}
+        {source?.error && !source.loading && <span className="lost">{t("list_unread")} <Button className="button small" onPress={() => source.retry()}>{t("try_again")}</Button></span>}
         {source?.outdated && <Button className="pill" onPress={refresh}>{t("list_outdated")}</Button>}
       </div>
     </>

@@ -1,5 +1,5 @@
 // Small things that several views show.
-import { type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { Button } from "react-aria-components";
 import { ApiError } from "./api/client";
 import { useText } from "./locale/text";
@@ -47,6 +47,23 @@ export function useSaid(): (e: Error) => { title: string; detail?: string } {
   };
 }
 
+/** A button for what cannot be undone: it asks once more, in its place. */
+export function Sure({ what, sure, go, disabled }: { what: string; sure: string; go: () => void; disabled?: boolean }) {
+  const [asked, setAsked] = useState(false);
+  const { t } = useText();
+  if (!asked) return <Button className="quiet" isDisabled={disabled} onPress={() => setAsked(true)}>{what}</Button>;
+  return (
+    <span className="line sure" role="group" aria-label={sure}>
+      <span role="status">{sure}</span>
+      <Button className="button small" autoFocus onPress={() => { setAsked(false); go(); }}>{what}</Button>
+      <Button className="quiet" onPress={() => setAsked(false)}>{t("cancel")}</Button>
+    </span>
+  );
+}
+
+/** Answers that are the same however often one asks. */
+const hopeless = [400, 403, 404, 422];
+
 export function Failed({ error, retry, children }: { error: Error; retry?: () => void; children?: ReactNode }) {
   const { t } = useText();
   const said = useSaid()(error);
@@ -55,7 +72,7 @@ export function Failed({ error, retry, children }: { error: Error; retry?: () =>
       <strong>{said.title}</strong>
       {said.detail && <p>{said.detail}</p>}
       {children}
-      {retry && (
+      {retry && !(error instanceof ApiError && hopeless.includes(error.status)) && (
         <Button className="button" onPress={retry}>
           {t("try_again")}
         </Button>

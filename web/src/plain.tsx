@@ -22,8 +22,9 @@ export function pieces(text: string): { text: string; hidden?: string }[] {
 /** The same as one text, for titles and labels. */
 export const plain = (text: string): string => pieces(text).map((p) => (p.hidden ? `[${p.hidden}]` : p.text)).join("");
 
-/** Somebody's text: its direction is its own, and it changes nothing around it. */
-export function Plain({ children }: { children: string }): ReactNode {
+/** Somebody's text: its direction is its own, and it changes nothing around it. With lines, its line breaks are line breaks. */
+export function Plain({ children, lines = false }: { children: string; lines?: boolean }): ReactNode {
+  if (lines) return children.split("\n").map((line, i) => <Fragment key={i}>{i > 0 && "\n"}<Plain>{line}</Plain></Fragment>);
   if (children.search(unseen) < 0) return <bdi>{children}</bdi>;
   return (
     <bdi>

@@ -1,5 +1,5 @@
 // What somebody prefers, remembered in this browser.
-import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from "react";
 import { defaultColumns, type ColumnName } from "./list/columns";
 import { languages, usual, type Language } from "./locale/text";
 
@@ -20,7 +20,9 @@ function stored(): Settings {
   try {
     const kept = JSON.parse(localStorage.getItem(where) ?? "{}") as Partial<Settings>;
     if (kept.language && !(kept.language in languages)) delete kept.language;
-    return { ...usually, ...kept };
+    const settings = { ...usually, ...kept };
+    document.documentElement.dataset.theme = settings.theme;
+    return settings;
   } catch {
     return usually; // unreadable, or storage is forbidden
   }
@@ -41,6 +43,7 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
   const change = useCallback((some: Partial<Settings>) => {
     setSettings((before) => {
       const after = { ...before, ...some };
+      document.documentElement.dataset.theme = after.theme; // before anything is drawn with its colours
       try {
         localStorage.setItem(where, JSON.stringify(after));
       } catch {
@@ -49,7 +52,6 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
       return after;
     });
   }, []);
-  useEffect(() => void (document.documentElement.dataset.theme = settings.theme), [settings.theme]);
   const kept = useMemo(() => ({ ...settings, change, zoneName: settings.zone === "UTC" ? "UTC" : localZone() }), [settings, change]);
   return <SettingsContext value={kept}>{children}</SettingsContext>;
 }

@@ -1,13 +1,13 @@
 // What somebody may rely on: until when the list is complete, from when on there is
 // something, and whether the service can be reached.
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Button } from "react-aria-components";
 import { Link } from "wouter";
-import { format, type Search } from "./address";
+import { format, restoresPath, type Search } from "./address";
 import { api } from "./api/client";
-import type { List, Tail } from "./list/use";
-import { useChanges } from "./list/use";
+import type { Tail } from "./list/tail";
+import { useChanges, type List } from "./list/use";
 import { useText } from "./locale/text";
 import { Icon } from "./parts";
 import { useSession } from "./session";
@@ -37,32 +37,43 @@ interface Props {
   stale: boolean;
   at?: Date;
   tail: Tail;
+  /** Changes when the list is read anew. */
+  asked: number;
+  /** How many actions there are, where that has been counted for the histogram. */
+  counted?: number;
 }
 
 /** One line that says what the list is. */
-export function Status({ institution, search, list, stale, at, tail }: Props) {
+export function Status({ institution, search, list, stale, at, tail, asked, counted }: Props) {
   const { t, number } = useText();
   const times = useTimes();
   const { about } = useSession();
   useChanges(list);
   const [exact, setExact] = useState(false);
   const key = format(search);
-  useEffect(() => setExact(false), [key]);
+  useEffect(() => setExact(false), [key, asked]);
   const count = useQuery({
-    queryKey: ["count", institution, key],
+    queryKey: ["count", institution, key, asked],
     queryFn: ({ signal }) => api.actions(institution, { ...search, limit: 1, total: "exact" } as never, signal),
     enabled: exact,
   });
   const isOnline = useSyncExternalStore(online, () => navigator.onLine);
   const meta = list?.meta;
-  const total = count.data?.meta.total ?? meta?.total;
+  // What came in since on top is counted too.
+  const fresh = list?.freshRows ?? 0;
+  const counting = count.data?.meta.total;
+  const freshThen = useRef(0);
+  useEffect(() => void (freshThen.current = fresh), [counting]); // eslint-disable-line react-hooks/exhaustive-deps
+  const listed = meta?.total;
+  const base = counting ? { ...counting, value: counting.value + fresh - freshThen.current } : listed?.relation === "gte" && counted !== undefined ? { value: counted + fresh, relation: "eq" } : listed && { ...listed, value: listed.value + fresh };
+  const total = base;
   const through = tail.through ?? (meta?.complete_through ? new Date(meta.complete_through) : undefined);
   const lost = !isOnline || tail.state === "lost";
   const oldest = new Date(Date.now() - about.searchable_days * 864e5);
   return (
     <div className="status">
       {total && !stale && (
-        <span>
+        <span role="status">
           <strong>{total.relation === "gte" ? t("at_least", { n: number(total.value) }) : t("n_actions", { n: total.value, shown: number(total.value) })}</strong>{" "}
           {total.relation === "gte" && <Button className="link" onPress={() => setExact(true)} isDisabled={count.isFetching}>{t("count_exactly")}</Button>}
         </span>
@@ -97,7 +108,7 @@ export function Reach({ list, institution }: { list?: List; institution: string 
       {missing.length > 0 && (
         <p className="notice">
           {t("reach_missing", { days: missing.map((m) => `${day(m.from)} – ${day(m.to)}`).join(", ") })}{" "}
-          <Link href={`/institutions/${encodeURIComponent(institution)}/restores`}>{t("reach_ask")}</Link>
+          <Link href={restoresPath(institution, {}, missing[0])}>{t("reach_ask")}</Link>
         </p>
       )}
       {restored.length > 0 && <p className="notice calm"><Icon name="restore" /> {t("reach_restored", { days: restored.map((m) => `${day(m.from)} – ${day(m.to)}`).join(", ") })}</p>}

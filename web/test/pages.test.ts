@@ -136,3 +136,46 @@ test("an error is kept, and the page is asked for again", async () => {
   assert.equal(p.error, undefined);
   assert.deepEqual(show(p), ["a0", "a1"]);
 });
+
+test("what comes in folds too, opens and closes, and what is below keeps its order", async () => {
+  const s = server([record(1), record(2)], 3);
+  const p = new Pages(s.fetch);
+  await all(p);
+  assert.equal(p.prepend([record(13, "b"), record(12, "b"), record(11, "b"), record(10)]), 4);
+  assert.deepEqual(show(p), ["b×3", "a10", "a1", "a2"]);
+  assert.deepEqual([p.freshRows, p.freshItems], [4, 2]);
+  p.toggle("b");
+  assert.deepEqual(show(p), ["b×3 open", " a13", " a12", " a11", "a10", "a1", "a2"]);
+  assert.equal(p.indexOf("a11", "2026-11-25"), 3);
+  assert.equal(p.indexOf("a2", "2026-11-25"), 6);
+  p.prepend([record(14, "b")]);
+  assert.deepEqual(show(p).slice(0, 2), ["b×4 open", " a14"]);
+});
+
+test("a page that cannot be read again is not asked for over and over, but when somebody asks", async () => {
+  const s = server(Array.from({ length: 60 }, (_, i) => record(i)), 3);
+  let broken = false;
+  let asked = 0;
+  const p = new Pages(async (cursor, signal) => {
+    asked++;
+    if (broken) throw new Error("away");
+    void signal;
+    return s.fetch(cursor);
+  });
+  await all(p);
+  p.look(50, 59); // the first pages are let go
+  assert.equal(said(p.at(0)), "absent");
+  broken = true;
+  const before = asked;
+  for (let i = 0; i < 5; i++) {
+    p.look(0, 2);
+    await new Promise((done) => setTimeout(done));
+  }
+  assert.ok(asked - before <= 2, `asked ${asked - before} times`);
+  assert.equal(p.error?.message, "away");
+  broken = false;
+  p.retry();
+  p.look(0, 2);
+  await new Promise((done) => setTimeout(done));
+  assert.deepEqual([said(p.at(0)), p.error], ["a0", undefined]);
+});

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { add, format, negate, parse, readValue, remove, setTime, timeOf, written } from "../src/address";
+import { add, format, inZone, negate, parse, readValue, remove, setTime, timeOf, written } from "../src/address";
 import { read, type ActionRecord } from "../src/api/action";
 import { middle } from "../src/drawer/diff";
+import { pretty } from "../src/drawer/pretty";
 import { download } from "../src/exports/download";
 import { fitting, columnNames } from "../src/list/columns";
 import de from "../src/locale/de.json";
@@ -19,7 +20,7 @@ test("an address reads as it was written, and says nothing that is no filter", (
 });
 
 test("a value is excluded and included, and a literal minus stays one", () => {
-  for (const text of ["a", "-a", "a,b", "\\a"]) for (const not of [true, false]) assert.deepEqual(readValue(written(text, not)), { text, not });
+  for (const text of ["a", "-a", "a,b", "\\a", "a\\b,c"]) for (const not of [true, false]) for (const name of ["action", "user"]) assert.deepEqual(readValue(name, written(name, text, not)), { text, not });
   let s = add({}, "outcome", "failure");
   s = negate(s, "outcome", "failure");
   assert.deepEqual(s, { outcome: ["-failure"] });
@@ -111,4 +112,25 @@ test("a download that is not what was written is not kept", async () => {
   other[5] = 64;
   breaking(1e9, other);
   await assert.rejects(download(wanted, () => {}, new AbortController().signal), /sha256/);
+});
+
+test("a JSON text is indented and its values stay as they were written", () => {
+  const json = '{"n":12345678901234567890,"e":1.0e+2,"s":"a\\"{},:[] \\u00e9","o":{},"a":[],"l":[1,{"x":null}],"n":1}';
+  assert.equal(pretty(json).replace(/\n */g, "").replaceAll(": ", ":"), json.replaceAll(": ", ":"));
+  assert.equal(pretty('{"a":[1,{"b":2}],"c":{}}'), '{\n  "a": [\n    1,\n    {\n      "b": 2\n    }\n  ],\n  "c": {}\n}');
+  for (const broken of ['{"a":', '"', "", "}}", "no json"]) assert.equal(pretty(broken).replace(/\s/g, ""), broken.replace(/\s/g, ""));
+});
+
+test("days of an address that does not say where are the reader's own", () => {
+  assert.deepEqual(inZone({ from: ["2026-11-23"] }, "Europe/Berlin").tz, ["Europe/Berlin"]);
+  assert.deepEqual(inZone({ to: ["now/d"] }, "Europe/Berlin").tz, ["Europe/Berlin"]);
+  assert.deepEqual(inZone({ from: ["2026-11-23"], tz: ["UTC"] }, "Europe/Berlin").tz, ["UTC"]);
+  assert.deepEqual(inZone({ from: ["2026-11-23T00:00:00Z"], range: ["7d"] }, "Europe/Berlin").tz, undefined);
+});
+
+test("values with a comma stay one, where commas separate", () => {
+  const s = add({}, "action", "api.get:/reports,all/");
+  assert.deepEqual(s.action, ["api.get:/reports\\,all/"]);
+  assert.deepEqual(parse(format(s)), s);
+  assert.deepEqual(readValue("action", s.action![0]!), { text: "api.get:/reports,all/", not: false });
 });

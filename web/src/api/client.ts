@@ -32,6 +32,12 @@ export function whenSignedOut(listen: Listener): () => void {
   return () => void onUnauthorized.delete(listen);
 }
 
+/** Asks whether somebody is signed in still; who is not, is told. It never fails. */
+export async function stillSignedIn(): Promise<void> {
+  const answer = await fetch("/v1/session").catch(() => undefined); // no answer is none about the session
+  if (answer?.status === 401) onUnauthorized.forEach((listen) => listen());
+}
+
 async function send(request: Request): Promise<Response> {
   let response: Response;
   try {
@@ -73,8 +79,9 @@ export const api = {
 
   actions: (institution: string, query: Query, signal?: AbortSignal) =>
     data(client.GET("/v1/institutions/{institution}/actions", { params: of(institution, query), signal })),
-  action: (institution: string, id: string, day?: string) =>
-    data(client.GET("/v1/institutions/{institution}/actions/{id}", { params: { path: { institution, id }, query: day ? { day } : {} } })),
+  /** The text of the answer: a number of a publisher's may have more digits than JavaScript's have. */
+  action: (institution: string, id: string, day?: string): Promise<string> =>
+    data(client.GET("/v1/institutions/{institution}/actions/{id}", { params: { path: { institution, id }, query: day ? { day } : {} }, parseAs: "text" })) as Promise<string>,
   proof: (institution: string, id: string, day?: string) =>
     data(client.GET("/v1/institutions/{institution}/actions/{id}/proof", { params: { path: { institution, id }, query: day ? { day } : {} } })),
   histogram: (institution: string, query: Query, signal?: AbortSignal) =>

@@ -30,8 +30,8 @@ export function Diff({ changes }: { changes: Change[] }) {
           return (
             <tr key={i}>
               <th scope="row"><Plain>{c.field}</Plain></th>
-              <td className="before">{c.before === undefined || c.before === null ? <em>{t("change_nothing")}</em> : <><Plain>{d.head}</Plain>{d.before && <del><Plain>{d.before}</Plain></del>}<Plain>{d.tail}</Plain></>}</td>
-              <td className="after">{c.after === undefined || c.after === null ? <em>{t("change_nothing")}</em> : <><Plain>{d.head}</Plain>{d.after && <ins><Plain>{d.after}</Plain></ins>}<Plain>{d.tail}</Plain></>}</td>
+              <td className="before">{c.before === undefined || c.before === null ? <em>{t("change_nothing")}</em> : <><Plain lines>{d.head}</Plain>{d.before && <del><Plain lines>{d.before}</Plain></del>}<Plain lines>{d.tail}</Plain></>}</td>
+              <td className="after">{c.after === undefined || c.after === null ? <em>{t("change_nothing")}</em> : <><Plain lines>{d.head}</Plain>{d.after && <ins><Plain lines>{d.after}</Plain></ins>}<Plain lines>{d.tail}</Plain></>}</td>
             </tr>
           );
         })}

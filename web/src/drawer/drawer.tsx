@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Button, Menu, MenuItem, MenuTrigger, Popover } from "react-aria-components";
 import { actionPath, add, setTime, timeOf, type FilterName, type Search } from "../address";
 import { called, finds, read, type Action, type ActionRecord, type Person } from "../api/action";
@@ -12,6 +12,7 @@ import { Plain } from "../plain";
 import { useSession } from "../session";
 import { useTimes } from "../time/format";
 import { Diff } from "./diff";
+import { pretty } from "./pretty";
 import { Proof } from "./proof";
 
 interface Props {
@@ -23,17 +24,28 @@ interface Props {
   close: () => void;
   move: (by: number) => void;
   go: (s: Search) => void;
+  /** Searches for something else, and stays with the action. */
+  stay: (s: Search) => void;
+  /** It covers the list: there is no room for both. */
+  alone: boolean;
 }
 
 /** Everything about one action, beside the list. */
 export function Drawer(p: Props) {
   const { t } = useText();
   const found = useQuery({ queryKey: ["action", p.institution, p.id, p.day], queryFn: () => api.action(p.institution, p.id, p.day), staleTime: 60_000 });
-  const record = found.data as unknown as ActionRecord | undefined;
+  const record = useMemo(() => (found.data === undefined ? undefined : (JSON.parse(found.data) as ActionRecord)), [found.data]);
   const a = record && read(record);
   const label = useLabels();
+  const all = useRef<HTMLElement>(null);
+  const { alone } = p;
+  useEffect(() => {
+    if (alone) all.current?.focus();
+  }, [alone]);
   return (
     <section
+      ref={all}
+      tabIndex={-1}
       className="drawer"
       aria-label={t("details")}
       onKeyDown={(e) => {
@@ -47,7 +59,7 @@ export function Drawer(p: Props) {
         <Button className="quiet icon-only" aria-label={t("previous")} onPress={() => p.move(-1)}><Icon name="previous" /></Button>
         <Button className="quiet icon-only" aria-label={t("next")} onPress={() => p.move(1)}><Icon name="next" /></Button>
         <span className="spring" />
-        {record && <Copies {...p} record={record} />}
+        {record && <Copies {...p} record={record} text={found.data!} />}
         {record && <TakeAway {...p} />}
         <Button className="quiet icon-only" aria-label={t("close")} onPress={p.close}><Icon name="close" /></Button>
       </div>
@@ -55,7 +67,7 @@ export function Drawer(p: Props) {
       {found.error && <Failed error={found.error} retry={() => void found.refetch()} />}
       {a && record && (
         <div className="drawer-body" tabIndex={0}>
-          <h2><Plain>{label(a)}</Plain></h2>
+          <h2 aria-live="polite"><Plain>{label(a)}</Plain></h2>
           <p className="sentence"><Plain>{a.summary ?? sentence(a, label(a), t)}</Plain></p>
           <p className="line"><Category category={a.category} /> <Outcome a={a} /> {p.restored && <span className="badge">{t("restored")}</span>}</p>
           {a.reason && <p><Plain>{a.reason}</Plain></p>}
@@ -64,7 +76,7 @@ export function Drawer(p: Props) {
           {a.changes.length > 0 && <><h3>{t("change")}</h3><Diff changes={a.changes} /></>}
           <Around a={a} {...p} />
           <Proof institution={p.institution} record={record} />
-          <Raw record={record} />
+          <Raw text={found.data!} />
         </div>
       )}
     </section>
@@ -103,8 +115,8 @@ function Fields(p: Props & { a: Action }) {
           {a.origin.userAgent && <div className="hint wrap"><Plain>{a.origin.userAgent}</Plain></div>}
         </Field>
       )}
-      {a.trace.request && <Field name="request_id"><Id>{a.trace.request}</Id> <Same {...p} filter="request_id" value={a.trace.request} what="same_request" /></Field>}
-      {a.trace.batch && <Field name="batch"><Id>{a.trace.batch}</Id> <Same {...p} filter="batch" value={a.trace.batch} what="same_batch" /></Field>}
+      {a.trace.request && <Field name="request_id"><Id>{a.trace.request}</Id> <Same {...p} filter="request_id" value={a.trace.request} what="same_request" near={a.at} /></Field>}
+      {a.trace.batch && <Field name="batch"><Id>{a.trace.batch}</Id> <Same {...p} filter="batch" value={a.trace.batch} what="same_batch" near={a.at} /></Field>}
       {a.trace.session && <Field name="session"><Id>{a.trace.session}</Id></Field>}
       <Field name="id"><Id>{a.id}</Id></Field>
       <Field name="received"><time dateTime={a.receivedAt.toISOString()}>{times.long(a.receivedAt)}</time></Field>
@@ -147,16 +159,22 @@ function PersonField(p: Props & { person: Person; filter?: FilterName }) {
 }
 
 /** A click away: what else has the same value, at the time that is searched. */
-function Same({ search, go, filter, value, what }: Props & { filter: FilterName; value?: string; what: Key }) {
+function Same({ search, go, filter, value, what, near }: Props & { filter: FilterName; value?: string; what: Key; near?: Date }) {
   const { t } = useText();
   if (!value) return null;
-  return <Button className="link same" onPress={() => go(add(timeOf(search), filter, value))}>{t(what)}</Button>;
+  return <Button className="link same" onPress={() => go(add(near ? between(near, day, day) : timeOf(search), filter, value))}>{t(what)}</Button>;
 }
 
+const minute = 60e3;
+const day = 24 * 60 * minute;
+
+/** The time from so long before an instant until so long after. */
+const between = (at: Date, before: number, after: number): Search => setTime({}, { from: new Date(at.getTime() - before).toISOString(), to: new Date(at.getTime() + after + 1).toISOString() });
+
 /** What happened shortly before and after. */
-function Around({ a, go }: Props & { a: Action }) {
+function Around({ a, stay }: Props & { a: Action }) {
   const { t } = useText();
-  const near = (before: number, after: number) => go(setTime({}, { from: new Date(a.at.getTime() - before * 60e3).toISOString(), to: new Date(a.at.getTime() + after * 60e3 + 1).toISOString() }));
+  const near = (before: number, after: number) => stay(between(a.at, before * minute, after * minute));
   return (
     <p className="line around">
       <Button className="button small" onPress={() => near(15, 0)}>{t("around_before")}</Button>
@@ -166,17 +184,18 @@ function Around({ a, go }: Props & { a: Action }) {
   );
 }
 
-function Raw({ record }: { record: ActionRecord }) {
+function Raw({ text }: { text: string }) {
   const { t } = useText();
+  const [open, setOpen] = useState(false);
   return (
-    <details className="raw">
+    <details className="raw" onToggle={(e) => setOpen(e.currentTarget.open)}>
       <summary>{t("raw")}</summary>
-      <pre tabIndex={0} dir="ltr"><Plain>{JSON.stringify(record, null, 2)}</Plain></pre>
+      {open && <pre tabIndex={0} dir="ltr"><Plain lines>{pretty(text)}</Plain></pre>}
     </details>
   );
 }
 
-function Copies({ institution, id, record, search }: Props & { record: ActionRecord }) {
+function Copies({ institution, id, record, search, text }: Props & { record: ActionRecord; text: string }) {
   const { t } = useText();
   const [said, setSaid] = useState("");
   useEffect(() => {
@@ -187,7 +206,7 @@ function Copies({ institution, id, record, search }: Props & { record: ActionRec
   const call = location.origin + address(`/v1/institutions/${encodeURIComponent(institution)}/actions/${encodeURIComponent(id)}`, { day: record.day });
   const texts: Record<string, string> = {
     link,
-    json: JSON.stringify(record, null, 2),
+    json: pretty(text),
     curl: `curl -H "Authorization: Bearer $ACTIONLOG_TOKEN" '${call.replaceAll("'", "'\\''")}'`,
   };
   const copy = async (what: string) => {

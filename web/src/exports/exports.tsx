@@ -1,15 +1,20 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { Button, Dialog, DialogTrigger, Heading, Label, Modal, ModalOverlay, ProgressBar, Radio, RadioGroup } from "react-aria-components";
-import { format as formatOf, hasFilters, timeOf, type Search } from "../address";
+import { Link } from "wouter";
+import { actionsPath, format as formatOf, hasFilters, ofFilters, timeOf, type Search } from "../address";
 import { api } from "../api/client";
 import { useText } from "../locale/text";
-import { Failed, Icon, Loading } from "../parts";
+import { Failed, Icon, Loading, Sure } from "../parts";
 import { Plain } from "../plain";
 import { useSettings } from "../settings";
 import { useTimeName } from "../time/picker";
 import { useTimes } from "../time/format";
 import { download, save } from "./download";
+
+/** What an export is of, as a search, and as a text. */
+const searchOf = (j: Job): Search => ofFilters(j.filter as Record<string, string[]>);
+const filterText = (j: Job): string => Object.entries(j.filter).flatMap(([n, vs]) => (vs as string[]).map((v) => `${n}: ${v}`)).join(" · ");
 
 export type Job = Awaited<ReturnType<typeof api.export>>;
 
@@ -104,14 +109,18 @@ function JobRow({ institution, id, first, take = false }: { institution: string;
   const stop = useRef<AbortController>(null);
   const bring = useMutation({
     mutationFn: async () => {
-      stop.current = new AbortController();
+      const control = (stop.current = new AbortController());
+      setGot(0);
       const types = { csv: "text/csv", json: "application/json", ndjson: "application/x-ndjson" };
       const blob = await download(
         { address: `/v1/institutions/${encodeURIComponent(institution)}/exports/${encodeURIComponent(id)}/content`, bytes: j.bytes ?? 0, sha256: j.sha256 ?? "", contentType: types[j.format] },
         setGot,
-        stop.current.signal,
-      );
-      save(blob, j.file_name);
+        control.signal,
+      ).catch((e: unknown) => {
+        if (!control.signal.aborted) throw e;
+      });
+      if (blob) save(blob, j.file_name);
+      return blob !== undefined;
     },
     onSettled: () => setGot(undefined),
   });
@@ -129,6 +138,7 @@ function JobRow({ institution, id, first, take = false }: { institution: string;
         <span className="spring" />
         <time dateTime={j.created_at} className="hint">{times.short(new Date(j.created_at))}</time>
       </div>
+      {!take && <p className="hint">{(j.by?.name || j.by?.id) && <><Plain>{j.by.name || j.by.id || ""}</Plain> · </>}<Link href={actionsPath(institution, searchOf(j))}><Plain>{filterText(j)}</Plain></Link></p>}
       {!over(j) && (
         <ProgressBar value={total > 0 ? (100 * (j.written ?? 0)) / total : undefined} isIndeterminate={j.status === "waiting" || total === 0} aria-label={t("export_progress")}>
           {({ percentage }) => (
@@ -149,7 +159,7 @@ function JobRow({ institution, id, first, take = false }: { institution: string;
           <span title={j.sha256}>SHA-256 <code>{j.sha256?.slice(0, 16)}…</code></span>
         </p>
       )}
-      {bring.isSuccess && <p role="status" className="checked"><Icon name="check" /> {t("export_checked", { n: number(j.count ?? 0) })}</p>}
+      {bring.data && <p role="status" className="checked"><Icon name="check" /> {t("export_checked", { n: number(j.count ?? 0) })}</p>}
       {bring.error && <Failed error={bring.error.message === "sha256" ? new Error(t("export_broken")) : bring.error} retry={() => bring.mutate()} />}
       {j.problem && <p className="problem"><Plain>{j.problem}</Plain></p>}
       {job.error && <Failed error={job.error} retry={() => void job.refetch()} />}
@@ -158,7 +168,7 @@ function JobRow({ institution, id, first, take = false }: { institution: string;
         {j.status === "ready" && got === undefined && <Button className="button" onPress={() => bring.mutate()}>{t("export_download")}</Button>}
         {got !== undefined && <Button className="button" onPress={() => stop.current?.abort()}>{t("cancel")}</Button>}
         {!over(j) && <Button className="button" onPress={() => drop.mutate()}>{t("cancel")}</Button>}
-        {!take && j.status === "ready" && <Button className="quiet" onPress={() => drop.mutate()}>{t("export_drop")}</Button>}
+        {!take && j.status === "ready" && <Sure what={t("export_drop")} sure={t("export_drop_sure")} go={() => drop.mutate()} />}
       </div>
     </article>
   );

@@ -14,7 +14,7 @@ export const widths: Record<ColumnName, string> = {
   target: "minmax(9rem, 1.2fr)",
   course: "minmax(8rem, 1.2fr)",
   class: "minmax(7rem, 1fr)",
-  outcome: "6.5rem",
+  outcome: "7.5rem",
   category: "6.5rem",
   channel: "6.5rem",
   request: "minmax(10rem, 1.4fr)",

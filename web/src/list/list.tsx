@@ -22,6 +22,8 @@ export interface ListHandle {
   /** Moves to the next or the previous action, and returns it. */
   move: (by: number) => ActionRecord | undefined;
   top: () => void;
+  /** Whether the newest rows are in sight. */
+  atTop: () => boolean;
   focus: () => void;
 }
 
@@ -69,10 +71,27 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
     list.look(first, last);
     if (last >= list.length - 1 - 100 && !cut && !list.error) void list.more();
   }, [list, first, last, cut, version]);
+  // Another list begins at its top, or where the action stands that is open.
+  const place = useRef<Source>(undefined);
   useEffect(() => {
-    setCurrent(-1);
-    port.current?.scrollTo({ top: 0 });
-  }, [list]);
+    if (place.current === list) return;
+    place.current = list;
+    const at = chosen ? list.indexOf(chosen.id, chosen.day) : -1;
+    setCurrent(at);
+    if (at > 0) virtual.scrollToIndex(at, { align: "center" });
+    else port.current?.scrollTo({ top: 0 });
+  }, [list, chosen, virtual]);
+  // What comes in on top moves neither what somebody reads nor where they are.
+  const above = useRef({ list, rows: 0, items: 0 });
+  useLayoutEffect(() => {
+    const before = above.current;
+    const now = (above.current = { list, rows: list.freshRows, items: list.freshItems });
+    if (before.list !== list || now.rows === before.rows) return;
+    const came = now.items - before.items;
+    setCurrent((c) => (c < 0 ? c : Math.max(0, c + came)));
+    const element = port.current;
+    if (element && element.scrollTop > height) element.scrollTop += came * height;
+  }, [list, version, height]);
   const template = useMemo(() => columns.map((c) => widths[c]).join(" "), [columns]);
 
   const to = (index: number): Item | undefined => {
@@ -84,7 +103,8 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
   };
   useImperativeHandle(ref, () => ({
     move: (by) => {
-      const from = current >= 0 ? current : chosen ? list.indexOf(chosen.id, chosen.day) : -1;
+      const here = chosen ? list.indexOf(chosen.id, chosen.day) : -1;
+      const from = here >= 0 ? here : current;
       for (let i = from + by; i >= 0 && i < length; i += by) {
         const item = list.at(i);
         if (item.kind === "action") {
@@ -98,6 +118,7 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
       to(0);
       port.current?.scrollTo({ top: 0 });
     },
+    atTop: () => (port.current?.scrollTop ?? 0) <= height,
     focus: () => port.current?.focus(),
   }));
   const choose = (item: Item | undefined, index: number) => {
@@ -128,6 +149,7 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
   return (
     <div
       ref={port}
+      id="list"
       className={narrow ? "list cards" : "list"}
       role="treegrid"
       aria-label={t("actions")}

@@ -30,6 +30,8 @@ interface Page {
   /** The batch of the last row, and whether that row is in a fold. */
   lastBatch?: string;
   loading?: boolean;
+  /** It could not be read again: somebody has to ask for it. */
+  failed?: boolean;
   shown: number;
 }
 
@@ -62,8 +64,9 @@ export class Pages<Meta> {
   error?: Error;
   /** What is in the list has changed on the server: it is to be read anew. */
   outdated = false;
-  /** Rows that came in since; newest first. */
+  /** Rows that came in since, newest first, and as what they are shown. */
   private fresh: ActionRecord[] = [];
+  private freshShown: Item[] = [];
 
   constructor(private readonly fetch: Fetch<Meta>) {}
 
@@ -83,7 +86,7 @@ export class Pages<Meta> {
 
   /** How many items there are so far, folded as they are. */
   get length(): number {
-    return this.fresh.length + this.sums[this.sums.length - 1]!;
+    return this.freshShown.length + this.sums[this.sums.length - 1]!;
   }
 
   /** How many actions have been read. */
@@ -151,8 +154,8 @@ export class Pages<Meta> {
   }
 
   at(index: number): Item {
-    if (index < this.fresh.length) return { kind: "action", record: this.fresh[index]!, inFold: false };
-    index -= this.fresh.length;
+    if (index < this.freshShown.length) return this.freshShown[index]!;
+    index -= this.freshShown.length;
     const i = this.pageOf(index);
     const page = this.pages[i];
     if (!page?.records) return { kind: "absent" };
@@ -195,16 +198,30 @@ export class Pages<Meta> {
   toggle(batch: string) {
     if (!this.opened.delete(batch)) this.opened.add(batch);
     this.count(0);
+    this.foldFresh();
     this.changed();
+  }
+
+  private foldFresh() {
+    this.freshShown = [];
+    let row = 0;
+    for (const f of [...folds(this.fresh), undefined]) {
+      for (; row < (f?.row ?? this.fresh.length); row++) this.freshShown.push({ kind: "action", record: this.fresh[row]!, inFold: false });
+      if (!f) break;
+      const open = this.opened.has(f.batch);
+      this.freshShown.push({ kind: "fold", record: this.fresh[row]!, batch: f.batch, n: f.n, more: false, open });
+      if (open) for (const record of this.fresh.slice(row, row + f.n)) this.freshShown.push({ kind: "action", record, inFold: true });
+      row += f.n;
+    }
   }
 
   /** Tells what is being looked at: pages there are read again, those far away are let go. */
   look(first: number, last: number) {
-    const from = this.pageOf(Math.max(0, first - this.fresh.length));
-    const to = this.pageOf(Math.max(0, last - this.fresh.length));
+    const from = this.pageOf(Math.max(0, first - this.freshItems));
+    const to = this.pageOf(Math.max(0, last - this.freshItems));
     this.pages.forEach((p, i) => {
       if (i < from - keep || i > to + keep) p.records = null;
-      else if (!p.records && !p.loading && i >= from - 1 && i <= to + 1) void this.again(p);
+      else if (!p.records && !p.loading && !p.failed && i >= from - 1 && i <= to + 1) void this.again(p);
     });
   }
 
@@ -220,6 +237,7 @@ export class Pages<Meta> {
       this.changed();
     } catch (e) {
       if (!this.stopped.signal.aborted) {
+        p.failed = true;
         this.error = e as Error;
         this.changed();
       }
@@ -228,10 +246,18 @@ export class Pages<Meta> {
     }
   }
 
+  /** Reads again what could not be read. */
+  retry() {
+    this.error = undefined;
+    for (const p of this.pages) p.failed = false;
+    this.changed();
+  }
+
   /** Puts actions that came in on top, and returns how many of them are new. */
   prepend(records: ActionRecord[]): number {
     const news = this.news(records);
     this.fresh = [...news, ...this.fresh];
+    this.foldFresh();
     if (news.length > 0) this.changed();
     return news.length;
   }
@@ -246,13 +272,18 @@ export class Pages<Meta> {
     return this.fresh.length;
   }
 
+  /** How many items they are, folded as they are. */
+  get freshItems(): number {
+    return this.freshShown.length;
+  }
+
   /** Where an action stands, if it is near. */
   indexOf(id: string, day: string): number {
     for (let i = 0; i < this.length; i++) {
-      if (i >= this.fresh.length) {
-        const page = this.pageOf(i - this.fresh.length);
+      if (i >= this.freshItems) {
+        const page = this.pageOf(i - this.freshItems);
         if (!this.pages[page]?.records) {
-          i = this.fresh.length + this.sums[page + 1]! - 1;
+          i = this.freshItems + this.sums[page + 1]! - 1;
           continue;
         }
       }

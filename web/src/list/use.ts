@@ -1,7 +1,6 @@
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import { format, type Search } from "../address";
-import type { ActionRecord } from "../api/action";
-import { address, api } from "../api/client";
+import { api } from "../api/client";
 import { Pages } from "./pages";
 
 export type Meta = Awaited<ReturnType<typeof api.actions>>["meta"];
@@ -22,12 +21,13 @@ export interface Listed {
 }
 
 /** The list of a search. While the next one is on its way, what was there stays, and is said to be old. */
-export function useList(institution: string, search: Search): Listed {
+export function useList(institution: string, search: Search, ready: boolean): Listed {
   const key = `${institution}?${format(search)}`;
   const [asked, setAsked] = useState(0);
   const [shown, setShown] = useState<{ key: string; asked: number; list: List; at: Date }>();
   const [failure, setFailure] = useState<{ key: string; asked: number; error: Error }>();
   useEffect(() => {
+    if (!ready) return;
     const list: List = new Pages((cursor, signal) =>
       api.actions(institution, { ...search, cursor: cursor ?? undefined, limit: limitOf(cursor), total: cursor === null ? "some" : "none" } as never, signal) as never,
     );
@@ -46,7 +46,7 @@ export function useList(institution: string, search: Search): Listed {
     };
     // The key says all that search does.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [key, asked]);
+  }, [key, asked, ready]);
   const refresh = useCallback(() => setAsked((n) => n + 1), []);
   const isThis = (x: { key: string; asked: number } | undefined) => x?.key === key && x.asked === asked;
   return {
@@ -63,41 +63,4 @@ const nothing = () => () => {};
 /** Draws anew whenever the list changes. */
 export function useChanges(list: List | undefined): number {
   return useSyncExternalStore(list?.subscribe ?? nothing, () => list?.version ?? -1);
-}
-
-export interface Tail {
-  state: "off" | "connecting" | "on" | "lost";
-  /** Until when everything is known to have been looked at. */
-  through?: Date;
-}
-
-interface Tailed {
-  data: ActionRecord[];
-  complete_through: string;
-  more: boolean;
-}
-
-/** Follows a search: came is called with what came in, newest first. */
-export function useTail(institution: string, search: Search, since: string | null | undefined, on: boolean, came: (records: ActionRecord[], more: boolean) => void): Tail {
-  const [tail, setTail] = useState<Tail>({ state: "off" });
-  const key = format(search);
-  useEffect(() => {
-    if (!on || !since) {
-      setTail({ state: "off" });
-      return;
-    }
-    setTail({ state: "connecting" });
-    const { to: _, ...open } = search;
-    const events = new EventSource(address(`/v1/institutions/${encodeURIComponent(institution)}/tail`, { ...open, since } as never));
-    events.addEventListener("actions", (e) => {
-      const said = JSON.parse((e as MessageEvent<string>).data) as Tailed;
-      if (said.data.length > 0 || said.more) came(said.data, said.more);
-      setTail({ state: "on", through: new Date(said.complete_through) });
-    });
-    events.addEventListener("unavailable", () => setTail((t) => ({ ...t, state: "lost" })));
-    events.onerror = () => setTail((t) => ({ ...t, state: "lost" }));
-    return () => events.close();
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [institution, key, since, on, came]);
-  return tail;
 }

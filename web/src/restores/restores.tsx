@@ -2,16 +2,19 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button, Form, Heading, Input, Label, TextArea, TextField } from "react-aria-components";
 import { actionsPath, set, setTime } from "../address";
-import { Link } from "wouter";
+import { Link, useSearch } from "wouter";
 import { api } from "../api/client";
 import { useText } from "../locale/text";
-import { Failed, Loading } from "../parts";
+import { Failed, Loading, Sure } from "../parts";
 import { Plain } from "../plain";
 import { useSession } from "../session";
 import { useTimes } from "../time/format";
 import { Contact } from "../trust";
 
 export type Restore = Awaited<ReturnType<typeof api.restores>>["data"][number];
+
+/** Somebody else may decide about it meanwhile. */
+const open = (r: Restore) => r.status === "requested";
 
 const moving = (r: Restore) => r.status === "granted" || r.status === "running";
 
@@ -23,7 +26,7 @@ export function Restores({ institution }: { institution: string }) {
     queryKey: ["restores", institution],
     queryFn: () => api.restores(institution),
     staleTime: 0,
-    refetchInterval: (q) => (q.state.data?.data.some(moving) ? 1000 : false),
+    refetchInterval: (q) => (q.state.data?.data.some(moving) ? 1000 : q.state.data?.data.some(open) ? 10_000 : false),
   });
   return (
     <main id="main" className="narrow-page" tabIndex={-1}>
@@ -44,8 +47,9 @@ function Ask({ institution }: { institution: string }) {
   const queries = useQueryClient();
   const { about } = useSession();
   const latest = new Date(Date.now() - (about.searchable_days + 3) * 864e5).toISOString().slice(0, 10);
-  const [from, setFrom] = useState("");
-  const [to, setTo] = useState("");
+  const wanted = new URLSearchParams(useSearch());
+  const [from, setFrom] = useState(wanted.get("from") ?? "");
+  const [to, setTo] = useState(wanted.get("to") ?? "");
   const [reason, setReason] = useState("");
   const ask = useMutation({
     mutationFn: () => api.createRestore(institution, { from, to: to || undefined, reason: reason.trim() }),
@@ -131,7 +135,8 @@ export function RestoreRow({ r, withInstitution = false }: { r: Restore; withIns
           {mayGrant && <Button className="button primary" onPress={() => step.mutate("grant")} isDisabled={step.isPending}>{t("restore_grant")}</Button>}
           {mayGrant && r.status === "requested" && <Button className="button" onPress={() => step.mutate("decline")} isDisabled={step.isPending}>{t("restore_decline")}</Button>}
           {may && r.status === "ready" && <Button className="button" onPress={() => step.mutate("renew")} isDisabled={step.isPending}>{t("restore_renew")}</Button>}
-          {mayDrop && <Button className="button" onPress={() => step.mutate("drop")} isDisabled={step.isPending}>{t(r.status === "ready" ? "restore_drop" : "cancel")}</Button>}
+          {mayDrop && r.status !== "ready" && <Button className="button" onPress={() => step.mutate("drop")} isDisabled={step.isPending}>{t("cancel")}</Button>}
+          {mayDrop && r.status === "ready" && <Sure what={t("restore_drop")} sure={t("restore_drop_sure")} go={() => step.mutate("drop")} disabled={step.isPending} />}
         </div>
       )}
     </article>

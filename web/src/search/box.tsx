@@ -3,18 +3,23 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 import { Button } from "react-aria-components";
-import { parse, format, type Search } from "../address";
+import { format, inZone, ofFilters, type Search } from "../address";
 import { api, ApiError } from "../api/client";
 import { useText } from "../locale/text";
-import { Icon } from "../parts";
+import { Icon, useSaid } from "../parts";
 import { Plain } from "../plain";
+import { useSession } from "../session";
+import { useSettings } from "../settings";
 
 interface Props {
   institution: string;
   search: Search;
   /** The canonical text of search, once it is known. */
   text: string;
-  change: (s: Search) => void;
+  /** What the address asks to be searched, where that is wrong, and what is wrong with it. */
+  invalid?: { text: string; error: Error };
+  /** With replace, in the place of what was searched before. */
+  change: (s: Search, replace?: boolean) => void;
   inputRef: React.RefObject<HTMLInputElement | null>;
 }
 
@@ -25,24 +30,35 @@ const pause = 150;
 const units = (text: string, characters: number) => [...text].slice(0, characters).join("").length;
 const characters = (text: string, units: number) => [...text.slice(0, units)].length;
 
-export function SearchBox({ institution, search, text, change, inputRef }: Props) {
+export function SearchBox({ institution, search, text, invalid, change, inputRef }: Props) {
   const { t, number } = useText();
+  const { zoneName } = useSettings();
+  const { has, who } = useSession();
+  // What staff search for is recorded: they say when.
+  const eager = has(["admin", "auditor", "compliance"], institution);
+  const said = useSaid();
   const [typed, setTyped] = useState<string>(); // undefined: nobody types, the box says what is searched
   const [at, setAt] = useState(0);
   const [open, setOpen] = useState(false);
   const [marked, setMarked] = useState(-1);
-  const [problem, setProblem] = useState<ApiError>();
+  const [wrong, setWrong] = useState<Error>();
   const list = useId();
-  const value = typed ?? text;
+  const value = typed ?? invalid?.text ?? text;
+  const problem = wrong ?? (typed === undefined ? invalid?.error : undefined);
   const asked = useRef<AbortController>(null);
 
   // What others change (chips, facets, the back button) is what the box says.
   const address = format(search);
   const mine = useRef<string>(null);
+  // While somebody types, one step of the history is what they type.
+  const pushed = useRef(false);
+  useEffect(() => () => asked.current?.abort(), []);
   useEffect(() => {
     if (mine.current !== address) {
+      asked.current?.abort(); // what was typed before is not what is wanted now
+      pushed.current = false;
       setTyped(undefined);
-      setProblem(undefined);
+      setWrong(undefined);
     }
   }, [address]);
 
@@ -62,25 +78,39 @@ export function SearchBox({ institution, search, text, change, inputRef }: Props
     try {
       const answer = await api.query(institution, { q }, control.signal);
       if (control.signal.aborted) return;
-      setProblem(undefined);
-      const next = parse(new URLSearchParams(Object.entries(answer.data.filters).flatMap(([n, vs]) => vs.map((v) => [n, v]))).toString());
-      mine.current = format(next);
-      change(next);
+      setWrong(undefined);
+      const next = inZone(ofFilters(answer.data.filters), zoneName);
+      if (format(next) !== address) {
+        mine.current = format(next);
+        change(next, pushed.current);
+        pushed.current = true;
+      }
       if (final) {
+        pushed.current = false;
         setTyped(undefined);
         setOpen(false);
       }
     } catch (e) {
       if (control.signal.aborted) return;
-      if (e instanceof ApiError) setProblem(e);
+      if (e instanceof ApiError && e.status === 401) return; // who signs in again goes on: see below
+      setWrong(e as Error);
+      if (final) setOpen(false);
     }
   };
   const quiet = useDelayed(typed, pause);
   useEffect(() => {
-    if (quiet !== undefined && quiet === typed) void run(quiet, false);
+    if (eager && quiet !== undefined && quiet === typed) void run(quiet, false);
     // What matters is that somebody has stopped typing.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [quiet]);
+
+  // Whose session was over while they typed: what they typed is searched when they are back.
+  const session = useRef(who);
+  useEffect(() => {
+    if (session.current !== who && eager && typed !== undefined) void run(typed, false);
+    session.current = who;
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [who]);
 
   const take = (i: number) => {
     const o = offers[i];
@@ -107,14 +137,13 @@ export function SearchBox({ institution, search, text, change, inputRef }: Props
       setMarked(-1);
     } else if (e.key === "Escape") {
       setTyped(undefined);
-      setProblem(undefined);
+      setWrong(undefined);
       inputRef.current?.blur();
     } else return;
     e.preventDefault();
     e.stopPropagation();
   };
-  const column = problem?.problem.column;
-  const length = problem?.problem.length ?? 1;
+  const { column, length = 1 } = problem instanceof ApiError ? problem.problem : {};
   return (
     <div className="box">
       <Icon name="search" />
@@ -151,6 +180,18 @@ export function SearchBox({ institution, search, text, change, inputRef }: Props
           <Icon name="close" />
         </Button>
       )}
+      {problem && (
+        <div className="problem" role="alert" id={`${list}-problem`}>
+          {said(problem).detail ?? said(problem).title}
+          {column !== undefined && (
+            <code className="column">
+              <Plain>{[...value].slice(0, column - 1).join("")}</Plain>
+              <mark><Plain>{[...value].slice(column - 1, column - 1 + length).join("") || " "}</Plain></mark>
+              <Plain>{[...value].slice(column - 1 + length).join("")}</Plain>
+            </code>
+          )}
+        </div>
+      )}
       <ul id={list} role="listbox" aria-label={t("search_offers")} className="offers popover" hidden={offers.length === 0}>
         {offers.map((o, i) => (
           <li
@@ -172,18 +213,6 @@ export function SearchBox({ institution, search, text, change, inputRef }: Props
           </li>
         ))}
       </ul>
-      {problem && (
-        <div className="problem" role="alert" id={`${list}-problem`}>
-          {problem.status === 0 ? t("error_offline") : problem.problem.detail}
-          {column !== undefined && (
-            <code className="column">
-              <Plain>{[...value].slice(0, column - 1).join("")}</Plain>
-              <mark><Plain>{[...value].slice(column - 1, column - 1 + length).join("") || " "}</Plain></mark>
-              <Plain>{[...value].slice(column - 1 + length).join("")}</Plain>
-            </code>
-          )}
-        </div>
-      )}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import { Button } from "react-aria-components";
-import { filterNames, hasFilters, negate, readValue, remove, set, type Search } from "../address";
+import { filterNames, hasFilters, negate, readValue, remove, set, type FilterName, type Search } from "../address";
 import { useCatalogue } from "../labels";
 import { useText } from "../locale/text";
 import { Icon } from "../parts";
@@ -10,6 +10,24 @@ interface Props {
   search: Search;
   change: (s: Search) => void;
   matched: Matched[];
+}
+
+/** One value that is set, with what can be done with it. */
+export function Chip({ search, change, name, value, say }: { search: Search; change: (s: Search) => void; name: FilterName; value: string; say: string }) {
+  const { t } = useText();
+  const { not } = readValue(name, value);
+  const what = `${t(`filter_${name}`)}: ${plain(say)}`;
+  return (
+    <li className={not ? "chip not" : "chip"}>
+      <span className="chip-text" title={what}><span className="chip-name">{t(`filter_${name}`)} {not ? t("is_not") : t("is")}</span> <Plain>{say}</Plain></span>
+      <Button className="chip-turn" aria-label={t(not ? "chip_include" : "chip_exclude", { what })} onPress={() => change(negate(search, name, value))}>
+        <Icon name="not" />
+      </Button>
+      <Button className="chip-remove" aria-label={t("chip_remove", { what })} onPress={() => change(remove(search, name, value))}>
+        <Icon name="close" />
+      </Button>
+    </li>
+  );
 }
 
 /** Every filter that is set, to be turned into its opposite or removed. */
@@ -25,18 +43,15 @@ export function Chips({ search, change, matched }: Props) {
   return (
     <ul className="chips" aria-label={t("chips")}>
       {filterNames.flatMap((name) =>
-        (search[name] ?? []).map((value) => {
-          const { text, not } = readValue(value);
-          const what = `${t(`filter_${name}`)}: ${plain(say(name, text))}`;
+        (search[name] ?? []).map((value) => <Chip key={`${name}=${value}`} {...{ search, change, name, value }} say={say(name, readValue(name, value).text)} />),
+      )}
+      {(["user_role", "near"] as const).flatMap((name) =>
+        (search[name] ?? []).filter((value) => value !== "auto").map((value) => {
+          const text = `${t(`filter_${name}`)}: ${maybe(name === "user_role" ? `user_as_${value}` : `near_${value}`) ?? value}`;
           return (
-            <li key={`${name}=${value}`} className={not ? "chip not" : "chip"}>
-              <span className="chip-text" title={what}><span className="chip-name">{t(`filter_${name}`)} {not ? t("is_not") : t("is")}</span> <Plain>{say(name, text)}</Plain></span>
-              <Button className="chip-turn" aria-label={t(not ? "chip_include" : "chip_exclude", { what })} onPress={() => change(negate(search, name, value))}>
-                <Icon name="not" />
-              </Button>
-              <Button className="chip-remove" aria-label={t("chip_remove", { what })} onPress={() => change(remove(search, name, value))}>
-                <Icon name="close" />
-              </Button>
+            <li key={name} className="chip">
+              <span className="chip-text"><Plain>{text}</Plain></span>
+              <Button className="chip-remove" aria-label={t("chip_remove", { what: text })} onPress={() => change(remove(search, name, value))}><Icon name="close" /></Button>
             </li>
           );
         }),

@@ -1,11 +1,12 @@
 // The filters as controls. They say the same as the box, the chips and the address.
-import { useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Button, Checkbox, CheckboxGroup, Dialog, DialogTrigger, Form, Input, Label, Popover, Radio, RadioGroup, SearchField, TextField } from "react-aria-components";
 import { add, readValue, set, written, type FilterName, type Search } from "../address";
 import { useCatalogue } from "../labels";
 import { useText } from "../locale/text";
 import { Icon, type IconName } from "../parts";
 import { TimePicker } from "../time/picker";
+import { Chip } from "./chips";
 import { Picker } from "./picker";
 
 interface Props {
@@ -14,12 +15,14 @@ interface Props {
   change: (s: Search) => void;
 }
 
+const people = ["user", "actor", "target", "on_behalf_of"] as const;
+
 export function Controls(p: Props) {
   const { t } = useText();
   return (
     <div className="controls" role="group" aria-label={t("filters")}>
       <TimePicker search={p.search} change={p.change} />
-      <Drop label={t("filter_user")} icon="user" on={p.search.user ?? p.search.actor ?? p.search.target}>
+      <Drop label={t("filter_user")} icon="user" on={people.flatMap((n) => p.search[n] ?? [])}>
         {(close) => <People {...p} close={close} />}
       </Drop>
       <Drop label={t("filter_category")} on={p.search.category}>
@@ -29,10 +32,10 @@ export function Controls(p: Props) {
         {() => <Actions {...p} />}
       </Drop>
       <Drop label={t("filter_course")} on={p.search.course}>
-        {(close) => <Picker {...p} what="courses" name="course" close={close} />}
+        {(close) => <><Already {...p} names={["course"]} /><Picker {...p} what="courses" name="course" close={close} /></>}
       </Drop>
       <Drop label={t("filter_class")} on={p.search.class}>
-        {(close) => <Picker {...p} what="classes" name="class" close={close} />}
+        {(close) => <><Already {...p} names={["class"]} /><Picker {...p} what="classes" name="class" close={close} /></>}
       </Drop>
       <Drop label={t("filter_outcome")} on={p.search.outcome}>
         {() => <Several {...p} name="outcome" values={["success", "failure", "unknown"]} />}
@@ -46,6 +49,21 @@ export function Controls(p: Props) {
     </div>
   );
 }
+
+/** What is set already, to be turned or removed: a panel says the same as the chips. */
+function Already({ search, change, names, but = () => false }: Omit<Props, "institution"> & { names: readonly FilterName[]; but?: (name: FilterName, value: string) => boolean }) {
+  const { t } = useText();
+  const all = names.flatMap((name) => (search[name] ?? []).filter((value) => !but(name, value)).map((value) => ({ name, value })));
+  if (all.length === 0) return null;
+  return (
+    <ul className="chips" aria-label={t("chips")}>
+      {all.map(({ name, value }) => <Chip key={`${name}=${value}`} {...{ search, change, name, value }} say={readValue(name, value).text} />)}
+    </ul>
+  );
+}
+
+/** Values that a list of boxes shows as ticked. */
+const ticked = (name: FilterName, value: string) => !readValue(name, value).not;
 
 /** A button that opens a small dialog, and says how many values are set. */
 function Drop({ label, on, icon, children }: { label: string; on?: readonly string[]; icon?: IconName; children: (close: () => void) => ReactNode }) {
@@ -62,18 +80,21 @@ function Drop({ label, on, icon, children }: { label: string; on?: readonly stri
   );
 }
 
-const included = (s: Search, name: FilterName) => (s[name] ?? []).map(readValue).filter((v) => !v.not).map((v) => v.text);
-const excluded = (s: Search, name: FilterName) => (s[name] ?? []).filter((v) => readValue(v).not);
+const included = (s: Search, name: FilterName) => (s[name] ?? []).map((v) => readValue(name, v)).filter((v) => !v.not).map((v) => v.text);
+const excluded = (s: Search, name: FilterName) => (s[name] ?? []).filter((v) => readValue(name, v).not);
 
-const setIncluded = (s: Search, name: FilterName, texts: string[]) => set(s, name, ...texts.map((x) => written(x, false)), ...excluded(s, name));
+const setIncluded = (s: Search, name: FilterName, texts: string[]) => set(s, name, ...texts.map((x) => written(name, x, false)), ...excluded(s, name));
 
 function Several({ search, change, name, values }: Props & { name: FilterName; values: string[] }) {
   const { t, maybe } = useText();
   return (
+    <>
+    <Already search={search} change={change} names={[name]} but={ticked} />
     <CheckboxGroup className="checks" value={included(search, name)} onChange={(v) => change(setIncluded(search, name, v))}>
       <Label>{t(`filter_${name}`)}</Label>
       {values.map((v) => <Check key={v} value={v}>{maybe(`${name}_${v}`) ?? v}</Check>)}
     </CheckboxGroup>
+    </>
   );
 }
 
@@ -96,6 +117,7 @@ function Actions({ search, change }: Props) {
   const shown = all.filter((c) => words.every((w) => `${c.label} ${c.code}`.toLowerCase().includes(w)));
   return (
     <>
+      <Already search={search} change={change} names={["action"]} but={ticked} />
       <SearchField value={wanted} onChange={setWanted} autoFocus aria-label={t("action_find")}>
         <Input placeholder={t("action_find")} />
       </SearchField>
@@ -116,17 +138,18 @@ function Actions({ search, change }: Props) {
   );
 }
 
-const roles = ["user", "actor", "target", "on_behalf_of"] as const;
+
 
 function People(p: Props & { close: () => void }) {
   const { t } = useText();
-  const [role, setRole] = useState<(typeof roles)[number]>("user");
+  const [role, setRole] = useState<(typeof people)[number]>("user");
   return (
     <>
       <RadioGroup className="roles" orientation="horizontal" value={role} onChange={(r) => setRole(r as typeof role)}>
         <Label>{t("user_as")}</Label>
-        <div className="segments">{roles.map((r) => <Radio key={r} value={r} className="segment">{t(`user_as_${r}`)}</Radio>)}</div>
+        <div className="segments">{people.map((r) => <Radio key={r} value={r} className="segment">{t(`user_as_${r}`)}</Radio>)}</div>
       </RadioGroup>
+      <Already {...p} names={people} />
       <Picker {...p} what="people" name={role} />
     </>
   );
@@ -142,6 +165,7 @@ function RequestFilters({ search, change, close }: Props & { close: () => void }
         <Label>{t("filter_request_method")}</Label>
         <div className="segments">{["GET", "POST", "PUT", "PATCH", "DELETE"].map((m) => <Check key={m} value={m}>{m}</Check>)}</div>
       </CheckboxGroup>
+      <Already search={search} change={change} names={requestFilters} but={(n, v) => n === "request_method" && ticked(n, v)} />
       <Texts search={search} change={change} close={close} names={["response_code", "response_url", "request_content_type"]} />
     </>
   );
@@ -153,6 +177,7 @@ function MoreFilters({ search, change, close, institution }: Props & { close: ()
   return (
     <>
       <Several institution={institution} search={search} change={change} name="actor_kind" values={["user", "staff", "api_key", "system", "anonymous"]} />
+      <Already search={search} change={change} names={["any", "channel", "ip", "batch", "request_id"]} />
       <Texts search={search} change={change} close={close} names={["any", "channel", "ip", "batch", "request_id"]} />
     </>
   );
@@ -162,15 +187,25 @@ function MoreFilters({ search, change, close, institution }: Props & { close: ()
 function Texts({ search, change, close, names }: Omit<Props, "institution"> & { names: FilterName[]; close: () => void }) {
   const { t } = useText();
   const [typed, setTyped] = useState<Partial<Record<FilterName, string>>>({});
-  const take = () => {
-    let s = search;
+  const set = () => {
+    let s = latest.current.search;
     for (const n of names) {
-      const text = typed[n]?.trim();
+      const text = latest.current.typed[n]?.trim();
       if (text) s = add(s, n, text);
     }
-    change(s);
+    if (s !== latest.current.search) latest.current.change(s);
+    latest.current.typed = {};
+  };
+  const latest = useRef({ search, change, typed });
+  latest.current = { search, change, typed };
+  const take = () => {
+    set();
     close();
   };
+  // A click beside the panel closes it; what was typed into it is not lost.
+  const leave = useRef(set);
+  leave.current = set;
+  useEffect(() => () => leave.current(), []);
   return (
     <Form
       onSubmit={(e) => {

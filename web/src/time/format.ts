@@ -4,7 +4,7 @@ import { useSettings } from "../settings";
 
 export interface Times {
   zone: string;
-  /** Day and time to the second, short: for rows. */
+  /** Day and time to the second, short: for rows. The year is there if it is not this one. */
   short: (d: Date) => string;
   /** Everything, with the zone: for details. */
   long: (d: Date) => string;
@@ -18,9 +18,12 @@ export function timesOf(locale: string, zone: string): Times {
     return (d: Date) => (Number.isNaN(d.getTime()) ? "–" : f.format(d));
   };
   const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+  const thisYear = format({ day: "2-digit", month: "short", ...clock });
+  const otherYear = format({ day: "2-digit", month: "short", year: "numeric", ...clock });
+  const year = format({ year: "numeric" });
   return {
     zone,
-    short: format({ day: "2-digit", month: "short", ...clock }),
+    short: (d) => (year(d) === year(new Date()) ? thisYear(d) : otherYear(d)),
     long: format({ weekday: "short", day: "numeric", month: "long", year: "numeric", ...clock, fractionalSecondDigits: 3, timeZoneName: "short" }),
     day: format({ weekday: "short", day: "numeric", month: "short", year: "numeric" }),
     clock: format(clock),

@@ -20,10 +20,19 @@ interface Props {
   /** Changes when the list is read anew. */
   asked: number;
   change: (s: Search) => void;
+  /** Called with how many actions there are in all, once that is known. */
+  counted: (c: Counted) => void;
+}
+
+/** How many actions a search finds, asked for the so-manieth time. */
+export interface Counted {
+  key: string;
+  asked: number;
+  n: number;
 }
 
 /** How many actions there were when. A time is chosen by dragging, or with the arrow keys. */
-export function Histogram({ institution, search, asked, change }: Props) {
+export function Histogram({ institution, search, asked, change, counted }: Props) {
   const { t } = useText();
   const { by, change: prefer, zoneName } = useSettings();
   const [table, setTable] = useState(false);
@@ -33,6 +42,11 @@ export function Histogram({ institution, search, asked, change }: Props) {
     queryFn: ({ signal }) => api.histogram(institution, { ...search, tz: search.tz?.[0] ?? zoneName, by } as never, signal),
     placeholderData: keepPreviousData,
   });
+  const whole = counts.isPlaceholderData ? undefined : counts.data;
+  useEffect(() => {
+    if (whole) counted({ key, asked, n: whole.data.reduce((n, b) => n + b.count, 0) });
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [whole, counted]);
   const buckets = useMemo(() => counts.data && untilNow(counts.data.data), [counts.data]);
   const choose = (from: string, to: string) => change(setTime(set(search, "tz"), { from: short(from), to: short(to) }));
   if (counts.error) return <section className="histogram" aria-label={t("histogram")}><Failed error={counts.error} retry={() => void counts.refetch()} /></section>;
@@ -146,6 +160,11 @@ function Chart({ buckets, by, choose }: ChartProps) {
       [xs, ...layers.reverse()] as uPlot.AlignedData,
       host.current!,
     );
+    // A click without dragging chooses one bar; the one that ends a drag does not come.
+    u.over.addEventListener("click", () => {
+      const bar = latest.current.buckets[Math.round(u.posToVal(u.cursor.left ?? -1, "x"))];
+      if (bar) latest.current.choose(bar.from, bar.to);
+    });
     plot.current = u;
     return () => {
       u.destroy();
@@ -165,10 +184,9 @@ function Chart({ buckets, by, choose }: ChartProps) {
   const onKey = (e: KeyboardEvent) => {
     const n = buckets.length;
     if (n === 0 || e.ctrlKey || e.metaKey || e.altKey) return;
-    const rtl = document.documentElement.dir === "rtl" ? -1 : 1;
-    const by: Record<string, number> = { ArrowRight: rtl, ArrowLeft: -rtl, Home: -n, End: n };
+    const by: Record<string, number> = { ArrowRight: 1, ArrowLeft: -1, Home: -n, End: n }; // time goes to the right everywhere, see .plot
     if (e.key in by) {
-      const at = Math.max(0, Math.min(n - 1, span ? span.at + by[e.key]! : n - 1));
+      const at = Math.max(0, Math.min(n - 1, span ? span.at + by[e.key]! : e.key === "Home" ? 0 : n - 1));
       setSpan({ at, from: e.shiftKey && span ? span.from : at });
     } else if (e.key === "Enter" && span) {
       const [a, b] = [Math.min(span.at, span.from), Math.max(span.at, span.from)];
