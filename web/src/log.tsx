@@ -3,13 +3,14 @@ import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Button, Checkbox, Dialog, DialogTrigger, Heading, Modal, ModalOverlay, Popover } from "react-aria-components";
 import { useLocation, useSearch } from "wouter";
-import { actionPath, actionsPath, format, hasFilters, parse, setTime, type Search } from "./address";
+import { actionPath, actionsPath, format, hasFilters, parse, set, setTime, type Search } from "./address";
 import type { ActionRecord } from "./api/action";
-import { api } from "./api/client";
+import { api, ApiError } from "./api/client";
 import { Drawer } from "./drawer/drawer";
 import { ExportButton, Exports } from "./exports/exports";
 import { Facets } from "./facets";
 import { Header, type View } from "./header";
+import { NotForYou } from "./institutions";
 import { columnNames, defaultColumns, type ColumnName } from "./list/columns";
 import { List, type ListHandle } from "./list/list";
 import { useChanges, useList, useTail } from "./list/use";
@@ -26,6 +27,8 @@ import { Histogram } from "./time/histogram";
 import { Contact, Reach, Status } from "./trust";
 
 export function LogView({ institution, view, id }: { institution: string; view: View; id?: string }) {
+  const { has } = useSession();
+  if (!has(["admin", "auditor", "support", "compliance"], institution)) return <NotForYou />;
   return (
     <>
       <Header institution={institution} view={view} />
@@ -76,7 +79,7 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
   );
   const close = useCallback(() => {
     navigate(actionsPath(institution, search));
-    list.current?.focus();
+    requestAnimationFrame(() => list.current?.focus()); // a covered list takes no focus
   }, [navigate, institution, search]);
   useShortcuts({ box, list, open: id !== undefined, move, close, help: () => setHelp(true) });
   const matched = listed.list?.meta?.matched ?? [];
@@ -103,7 +106,11 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
         <div className="center">
           <Toolbar {...{ institution, search, listed, refresh, list }} />
           {listed.error ? (
-            <Failed error={listed.error} retry={refresh} />
+            <Failed error={listed.error} retry={refresh}>
+              {listed.error instanceof ApiError && listed.error.problem.detail?.includes("missing_days=allow") && (
+                <Button className="button" onPress={() => go(set(search, "missing_days", "allow"))}>{t("missing_days_allow")}</Button>
+              )}
+            </Failed>
           ) : !listed.list ? (
             <Loading />
           ) : (

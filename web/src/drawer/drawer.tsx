@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode, type RefObject } from "react";
 import { Button, Menu, MenuItem, MenuTrigger, Popover } from "react-aria-components";
 import { actionPath, add, setTime, timeOf, type FilterName, type Search } from "../address";
 import { called, finds, read, type Action, type ActionRecord, type Person } from "../api/action";
@@ -32,8 +32,13 @@ export function Drawer(p: Props) {
   const record = found.data as unknown as ActionRecord | undefined;
   const a = record && read(record);
   const label = useLabels();
+  const self = useRef<HTMLElement>(null);
+  useCover(self);
+  useFocusKept(self, `${p.id} ${found.isPending}`);
   return (
     <section
+      ref={self}
+      tabIndex={-1}
       className="drawer"
       aria-label={t("details")}
       onKeyDown={(e) => {
@@ -47,8 +52,8 @@ export function Drawer(p: Props) {
         <Button className="quiet icon-only" aria-label={t("previous")} onPress={() => p.move(-1)}><Icon name="previous" /></Button>
         <Button className="quiet icon-only" aria-label={t("next")} onPress={() => p.move(1)}><Icon name="next" /></Button>
         <span className="spring" />
-        {record && <Copies {...p} record={record} />}
-        {record && <TakeAway {...p} />}
+        <Copies {...p} record={record} />
+        <TakeAway {...p} />
         <Button className="quiet icon-only" aria-label={t("close")} onPress={p.close}><Icon name="close" /></Button>
       </div>
       {found.isPending && <Loading />}
@@ -69,6 +74,29 @@ export function Drawer(p: Props) {
       )}
     </section>
   );
+}
+
+/** Where an open action covers the page, the focus is in it, and cannot go behind it. */
+function useCover(self: RefObject<HTMLElement | null>) {
+  useEffect(() => {
+    if (!matchMedia("(max-width: 999px)").matches) return;
+    const behind: HTMLElement[] = [];
+    for (let e: HTMLElement | null = self.current; e?.parentElement && e.id !== "root"; e = e.parentElement) {
+      for (const other of e.parentElement.children) if (other !== e && other instanceof HTMLElement && !other.inert) behind.push(other);
+    }
+    for (const other of behind) other.inert = true;
+    self.current?.focus();
+    return () => behind.forEach((other) => (other.inert = false));
+  }, [self]);
+}
+
+/** What had the focus may not be there for the next action: then the focus is where that is shown. */
+function useFocusKept(self: RefObject<HTMLElement | null>, shown: string) {
+  const first = useRef(true);
+  useEffect(() => {
+    if (!first.current && document.activeElement === document.body) self.current?.focus();
+    first.current = false;
+  }, [self, shown]);
 }
 
 function sentence(a: Action, label: string, t: (k: Key, v?: Record<string, string>) => string): string {
@@ -176,15 +204,15 @@ function Raw({ record }: { record: ActionRecord }) {
   );
 }
 
-function Copies({ institution, id, record, search }: Props & { record: ActionRecord }) {
+function Copies({ institution, id, day, record, search }: Props & { record?: ActionRecord }) {
   const { t } = useText();
   const [said, setSaid] = useState("");
   useEffect(() => {
     const timer = setTimeout(() => setSaid(""), 2500);
     return () => clearTimeout(timer);
   }, [said]);
-  const link = location.origin + actionPath(institution, id, record.day, search);
-  const call = location.origin + address(`/v1/institutions/${encodeURIComponent(institution)}/actions/${encodeURIComponent(id)}`, { day: record.day });
+  const link = location.origin + actionPath(institution, id, record?.day ?? day ?? "", search);
+  const call = location.origin + address(`/v1/institutions/${encodeURIComponent(institution)}/actions/${encodeURIComponent(id)}`, { day: record?.day ?? day });
   const texts: Record<string, string> = {
     link,
     json: JSON.stringify(record, null, 2),
@@ -204,7 +232,7 @@ function Copies({ institution, id, record, search }: Props & { record: ActionRec
       <MenuTrigger>
         <Button className="quiet" aria-label={t("copy")}><Icon name="copy" /> {t("copy")}</Button>
         <Popover className="popover">
-          <Menu className="menu" onAction={(key) => void copy(String(key))}>
+          <Menu className="menu" disabledKeys={record ? [] : ["json"]} onAction={(key) => void copy(String(key))}>
             <MenuItem id="link">{t("copy_link")}</MenuItem>
             <MenuItem id="json">{t("copy_json")}</MenuItem>
             <MenuItem id="curl">{t("copy_curl")}</MenuItem>

@@ -174,7 +174,7 @@ export function SearchBox({ institution, search, text, change, inputRef }: Props
       </ul>
       {problem && (
         <div className="problem" role="alert" id={`${list}-problem`}>
-          {problem.status === 0 ? t("error_offline") : problem.problem.detail}
+          {problem.status === 0 ? t("error_offline") : <span lang="en">{problem.problem.detail}</span>}
           {column !== undefined && (
             <code className="column">
               <Plain>{[...value].slice(0, column - 1).join("")}</Plain>
