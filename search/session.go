@@ -121,7 +121,7 @@ func (s *server) beginSignIn(c *gin.Context) {
 	}
 	address, secret, err := s.SignIn.Begin(c.Request.Context())
 	if err != nil {
-		s.fail(c, err)
+		s.notSignedIn(c, actionlog.Principal{}, err)
 		return
 	}
 	kept, err := json.Marshal(flow{secret, s.Now().Add(signInWithin)})
@@ -172,19 +172,46 @@ func (s *server) finishSignIn(c *gin.Context) {
 		if s.signInFailed(c, who, err.Error()); c.IsAborted() {
 			return
 		}
-		s.answer(c, newProblem(http.StatusForbidden, "you could not be signed in; begin again, or ask who runs this service"))
+		s.notSignedIn(c, who, err)
 		return
 	}
 	if err == nil {
 		_, err = s.opened(c, who, "")
 	}
 	if err != nil {
-		s.fail(c, err)
+		s.notSignedIn(c, actionlog.Principal{}, err)
 		return
 	}
 	// Not a redirect: the browser would still be coming from the provider, and would not
 	// send a cookie that is SameSite=Strict.
 	c.Data(http.StatusOK, "text/html; charset=utf-8", []byte(`<!doctype html><html lang="en"><meta http-equiv="refresh" content="0;url=/"><title>Action Log</title><p><a href="/">You are signed in. Go on.</a></p></html>`))
+}
+
+// notSignedIn sends a browser back to the page, which says why in its reader's language;
+// others get the problem. who is known where the provider knows somebody for whom there is
+// no rule.
+func (s *server) notSignedIn(c *gin.Context, who actionlog.Principal, err error) {
+	why := "unavailable"
+	switch {
+	case !errors.Is(err, actionlog.ErrNotFound):
+	case who.ID != "":
+		why = "unknown"
+	case c.Query("error") != "":
+		why = "refused"
+	default:
+		why = "again"
+	}
+	switch {
+	case strings.Contains(c.GetHeader("Accept"), "text/html"):
+		if why == "unavailable" {
+			s.Log.Error("request failed", "route", c.FullPath(), "error", err)
+		}
+		c.Redirect(http.StatusSeeOther, "/#sign_in="+why)
+	case why == "unavailable":
+		s.fail(c, err)
+	default:
+		s.answer(c, newProblem(http.StatusForbidden, "you could not be signed in; begin again, or ask who runs this service"))
+	}
 }
 
 // opened opens a session, and records it in the logs of its institutions.

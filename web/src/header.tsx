@@ -1,14 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
-import type { MouseEvent } from "react";
+import { useEffect, type MouseEvent } from "react";
 import { Button, Header as GroupHeader, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
 import { Link, useLocation } from "wouter";
 import { actionsPath } from "./address";
 import { api } from "./api/client";
 import { languages, useText, type Language } from "./locale/text";
 import { Icon, Logo } from "./parts";
-import { Plain } from "./plain";
+import { Plain, plain } from "./plain";
 import { useSession } from "./session";
 import { localZone, useSettings, type Settings } from "./settings";
+import { useTimes } from "./time/format";
 
 export type View = "actions" | "exports" | "restores";
 
@@ -23,7 +24,13 @@ function toList(e: MouseEvent) {
 /** The bar on top of every view. */
 export function Header({ institution, view }: { institution?: string; view?: View }) {
   const { t } = useText();
-  const { has } = useSession();
+  const { has, who } = useSession();
+  const times = useTimes();
+  const support = institution ? who.support?.find((s) => s.institution === institution) : undefined;
+  const all = useQuery({ queryKey: ["institutions"], queryFn: api.institutions });
+  const name = institution && (all.data?.data.find((i) => i.id === institution)?.name || institution);
+  const title = [view && t(`view_${view}`), name && plain(name), t("title")].filter(Boolean).join(" · ");
+  useEffect(() => void (document.title = title), [title]);
   const base = institution && `/institutions/${encodeURIComponent(institution)}`;
   return (
     <header className="bar">
@@ -47,6 +54,7 @@ export function Header({ institution, view }: { institution?: string; view?: Vie
           <Link href="/restores">{t("restores_all")}</Link>
         </nav>
       )}
+      {support && <Link href="/institutions" className="badge requested" title={plain(support.reason)}>{t("support_until", { time: times.short(new Date(support.until)) })}</Link>}
       <span className="spring" />
       <Me />
     </header>

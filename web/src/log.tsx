@@ -3,20 +3,20 @@ import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Button, Checkbox, Dialog, DialogTrigger, Heading, Modal, ModalOverlay, Popover } from "react-aria-components";
 import { Link, useLocation, useSearch } from "wouter";
-import { actionPath, actionsPath, format, hasFilters, inZone, ofFilters, parse, restoresPath, setTime, type Search } from "./address";
+import { actionPath, actionsPath, format, hasFilters, inZone, ofFilters, parse, restoresPath, set, setTime, type Search } from "./address";
 import type { ActionRecord } from "./api/action";
 import { api, ApiError } from "./api/client";
 import { Drawer } from "./drawer/drawer";
 import { ExportButton, Exports } from "./exports/exports";
 import { Facets } from "./facets";
 import { Header, type View } from "./header";
+import { NotForYou } from "./institutions";
 import { columnNames, defaultColumns, type ColumnName } from "./list/columns";
 import { List, type ListHandle } from "./list/list";
 import { useTail } from "./list/tail";
 import { useChanges, useList } from "./list/use";
 import { useText } from "./locale/text";
 import { Failed, Icon, Loading } from "./parts";
-import { plain } from "./plain";
 import { Restores } from "./restores/restores";
 import { SearchBox } from "./search/box";
 import { Chips } from "./search/chips";
@@ -29,6 +29,8 @@ import { Contact, Reach, Status } from "./trust";
 
 export function LogView({ institution, view, id }: { institution: string; view: View; id?: string }) {
   const wide = useWide();
+  const { has } = useSession();
+  if (!has(["admin", "auditor", "support", "compliance"], institution)) return <NotForYou />;
   return (
     <>
       <div className="contents" inert={view === "actions" && id !== undefined && !wide}><Header institution={institution} view={view} /></div>
@@ -90,13 +92,12 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
   );
   const close = useCallback(() => {
     navigate(actionsPath(institution, search));
-    list.current?.focus();
+    requestAnimationFrame(() => list.current?.focus()); // a covered list takes no focus
   }, [navigate, institution, search]);
   useShortcuts({ box, list, open: id !== undefined, move, close, help: () => setHelp(true) });
   const [counted, setCounted] = useState<Counted>();
   const wide = useWide();
   const alone = id !== undefined && !wide;
-  useTitle(canonical.data?.data.q, t("title"));
   const matched = listed.list?.meta?.matched ?? [];
   const restored = useRestored(listed.list?.meta?.restored);
   const stale = listed.stale && !listed.error;
@@ -123,6 +124,9 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
           {failed ? (
             <Failed error={failed} retry={refresh}>
               {failed instanceof ApiError && (failed.status === 400 || failed.status === 422) && <Button className="button" onPress={() => go({})}>{t("search_anew")}</Button>}
+              {failed instanceof ApiError && failed.problem.detail?.includes("missing_days=allow") && (
+                <Button className="button" onPress={() => go(set(search, "missing_days", "allow"))}>{t("missing_days_allow")}</Button>
+              )}
             </Failed>
           ) : invalid ? null : !listed.list ? (
             <Loading />
@@ -135,14 +139,6 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
       {id !== undefined && <Drawer key={institution} institution={institution} id={id} day={day} search={search} restored={day !== undefined && restored(day)} alone={alone} close={close} move={move} go={go} stay={stay} />}
     </main>
   );
-}
-
-/** The browser's tab and history say what is searched. */
-function useTitle(q: string | undefined, title: string) {
-  useEffect(() => {
-    document.title = q ? `${plain(q)} · ${title}` : title;
-    return () => void (document.title = title);
-  }, [q, title]);
 }
 
 /** Asks again by itself, ever more rarely, while the service cannot be reached or is not ready. */

@@ -20,7 +20,7 @@ interface Session {
 }
 
 const SessionContext = createContext<Session | null>(null);
-const StateContext = createContext<{ state: "asking" | "none" | "expired" | "in"; signedIn: () => void } | null>(null);
+const StateContext = createContext<{ state: "asking" | "none" | "expired" | "in"; failure?: (typeof failures)[number]; signedIn: () => void } | null>(null);
 
 /** Where to go on after the provider sent somebody back to "/". */
 const returnTo = "actionlog.return";
@@ -32,9 +32,20 @@ function tokenOfAddress(): string | null {
   return token;
 }
 
+const failures = ["again", "refused", "unavailable", "unknown"] as const;
+
+/** Takes out of an address why the service sent somebody back without signing them in: /#sign_in=refused. */
+function failureOfAddress(): (typeof failures)[number] | undefined {
+  const said = new URLSearchParams(location.hash.slice(1)).get("sign_in");
+  if (said === null) return undefined;
+  history.replaceState(null, "", location.pathname + location.search);
+  return failures.find((f) => f === said) ?? "again";
+}
+
 export function SessionProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [linked, setLinked] = useState(tokenOfAddress);
+  const [failure] = useState(failureOfAddress);
   const [expired, setExpired] = useState(false);
   const linking = useRef(false);
   const session = useQuery({
@@ -76,12 +87,13 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const value = useMemo((): Session | null => {
     if (!session.data || !about.data) return null;
     const who = session.data;
+    // Compliance reads every institution, and lends its other roles none.
     const has = (roles: Role[], institution?: string) =>
-      who.grants.some((g) => (g.all || institution === undefined || g.institutions?.includes(institution)) && g.roles?.some((r) => roles.includes(r as Role)));
+      who.grants.some((g) => g.roles?.some((r) => roles.includes(r as Role) && (g.all || institution === undefined || r === "compliance" || g.institutions?.includes(institution))));
     return { who, about: about.data, signOut, has: (roles, i) => has(roles, i) || (roles.includes("support") && !!who.support?.some((s) => i === undefined || s.institution === i)) };
   }, [session.data, about.data, signOut]);
   const state = expired && was.current ? "expired" : session.isPending || about.isPending ? "asking" : session.data ? "in" : "none";
-  const shown = useMemo(() => ({ state, signedIn }) as const, [state, signedIn]);
+  const shown = useMemo(() => ({ state, failure, signedIn }) as const, [state, failure, signedIn]);
   useEffect(() => {
     const to = sessionStorage.getItem(returnTo);
     if (state === "in" && to && location.pathname === "/") {
@@ -106,17 +118,11 @@ export function useSession(): Session {
 
 /** Shows the views to who is signed in. A session that ends leaves what is on the screen where it is. */
 export function SignedIn({ children }: { children: ReactNode }) {
-  const { state, signedIn } = useContext(StateContext)!;
+  const { state, failure, signedIn } = useContext(StateContext)!;
   const session = useContext(SessionContext);
   const { t } = useText();
   if (state === "asking") return <Loading />;
-  if (state === "none" || !session) {
-    return (
-      <main className="sign-in">
-        <SignInForm done={signedIn} />
-      </main>
-    );
-  }
+  if (state === "none" || !session) return <SignInView done={signedIn} failure={failure} />;
   return (
     <>
       {children}
@@ -132,7 +138,27 @@ export function SignedIn({ children }: { children: ReactNode }) {
   );
 }
 
-function SignInForm({ done }: { done: () => void }) {
+interface SignInProps {
+  done: () => void;
+  failure?: (typeof failures)[number];
+}
+
+function SignInView(p: SignInProps) {
+  const { t } = useText();
+  useEffect(() => void (document.title = t("title")), [t]);
+  return (
+    <main className="sign-in">
+      <SignInForm {...p} />
+    </main>
+  );
+}
+
+/** Whoever tries again from "/" goes on to where they were when they tried first. */
+function remember() {
+  if (location.pathname !== "/" || sessionStorage.getItem(returnTo) === null) sessionStorage.setItem(returnTo, location.pathname + location.search);
+}
+
+function SignInForm({ done, failure }: SignInProps) {
   const { t } = useText();
   const about = useQuery({ queryKey: ["about"], queryFn: api.about, staleTime: Infinity });
   const [token, setToken] = useState("");
@@ -156,8 +182,13 @@ function SignInForm({ done }: { done: () => void }) {
     <div className="sign-in-form">
       <Logo />
       <Heading level={1} slot="title">{t("sign_in_title")}</Heading>
+      {failure && (
+        <p role="alert" className="notice">
+          {t(`sign_in_${failure}`)} {failure === "unknown" && about.data?.support && <a href={about.data.support.url} rel="noreferrer">{t("support_ask", { name: about.data.support.name })}</a>}
+        </p>
+      )}
       {about.data?.provider && (
-        <a className="button primary" href="/v1/sign-in" onClick={() => sessionStorage.setItem(returnTo, location.pathname + location.search)}>
+        <a className="button primary" href="/v1/sign-in" onClick={remember}>
           {t("sign_in_provider")}
         </a>
       )}
@@ -173,7 +204,7 @@ function SignInForm({ done }: { done: () => void }) {
           <Input />
         </TextField>
         <p className="hint">{t("token_hint")}</p>
-        {error && <p role="alert" className="problem">{wrong ? t("token_wrong") : error.message}</p>}
+        {error && (wrong ? <p role="alert" className="problem">{t("token_wrong")}</p> : <Failed error={error} />)}
         <Button type="submit" className={about.data?.provider ? "button" : "button primary"} isDisabled={busy || token.trim() === ""}>
           {t("sign_in")}
         </Button>

@@ -1,5 +1,5 @@
 // An OpenID Connect provider for tests: oidc-provider with accounts and clients
-// that the test gives, signing in without pages. The first line of standard input
+// that the test gives, signing in by one form without a password. The first line of standard input
 // is the state as JSON (internal/oidctest/oidctest.go, type state); the first line
 // of standard output is the address. It ends when standard input does.
 //
@@ -34,6 +34,13 @@ const text = (res, status, body) => {
 const json = (res, body) => {
   res.writeHead(200, { 'content-type': 'application/json' });
   res.end(JSON.stringify(body));
+};
+
+// form is what a browser sees; a test without one posts the same.
+const form = (res) => {
+  res.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
+  res.end('<!doctype html><html lang="en"><title>Provider</title><link rel="icon" href="data:,"><form method="post">'
+    + '<label>Subject <input name="subject"></label> <button>Go on</button></form>');
 };
 
 async function body(req) {
@@ -132,7 +139,7 @@ async function grant(provider, { prompt, params, session, grantId }) {
 // signs in and consents; an empty one refuses.
 async function interaction(req, res) {
   const { provider } = handler;
-  if (req.method !== 'POST') return text(res, 405, 'a test signs in by POST with the form value "subject"');
+  if (req.method !== 'POST') return form(res);
   const subject = new URLSearchParams(await body(req)).get('subject') ?? '';
   const details = await provider.interactionDetails(req, res);
   if (subject === '') return provider.interactionFinished(req, res, { error: 'access_denied', error_description: 'the person refused' });

@@ -75,6 +75,7 @@ export const api = {
   signOut: () => data(client.DELETE("/v1/session")),
   institutions: () => data(client.GET("/v1/institutions")),
   actionTypes: () => data(client.GET("/v1/action-types")),
+  endSupport: (institution: string) => data(client.DELETE("/v1/support/{of}", { params: { path: { of: institution } } })),
   takeUp: (body: { institution: string; reason: string; until: string }) => data(client.POST("/v1/support", { body })),
 
   actions: (institution: string, query: Query, signal?: AbortSignal) =>

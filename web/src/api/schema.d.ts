@@ -761,7 +761,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Codes of actions; commas separate. */
+                    /** @description Codes of actions; commas separate, `\,` is a literal one. */
                     action?: components["parameters"]["action"];
                     /** @description Who did it; as user, in this role. Combines (AND) with user, target and on_behalf_of. */
                     actor?: components["parameters"]["actor"];
@@ -1166,7 +1166,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Codes of actions; commas separate. */
+                    /** @description Codes of actions; commas separate, `\,` is a literal one. */
                     action?: components["parameters"]["action"];
                     /** @description Who did it; as user, in this role. Combines (AND) with user, target and on_behalf_of. */
                     actor?: components["parameters"]["actor"];
@@ -1463,7 +1463,7 @@ export interface paths {
         get: {
             parameters: {
                 query: {
-                    /** @description Codes of actions; commas separate. */
+                    /** @description Codes of actions; commas separate, `\,` is a literal one. */
                     action?: components["parameters"]["action"];
                     /** @description Who did it; as user, in this role. Combines (AND) with user, target and on_behalf_of. */
                     actor?: components["parameters"]["actor"];
@@ -1560,7 +1560,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Codes of actions; commas separate. */
+                    /** @description Codes of actions; commas separate, `\,` is a literal one. */
                     action?: components["parameters"]["action"];
                     /** @description Who did it; as user, in this role. Combines (AND) with user, target and on_behalf_of. */
                     actor?: components["parameters"]["actor"];
@@ -1705,7 +1705,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Codes of actions; commas separate. */
+                    /** @description Codes of actions; commas separate, `\,` is a literal one. */
                     action?: components["parameters"]["action"];
                     /** @description Who did it; as user, in this role. Combines (AND) with user, target and on_behalf_of. */
                     actor?: components["parameters"]["actor"];
@@ -2063,7 +2063,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Codes of actions; commas separate. */
+                    /** @description Codes of actions; commas separate, `\,` is a literal one. */
                     action?: components["parameters"]["action"];
                     /** @description Who did it; as user, in this role. Combines (AND) with user, target and on_behalf_of. */
                     actor?: components["parameters"]["actor"];
@@ -2415,6 +2415,7 @@ export interface paths {
             responses: {
                 "5XX": components["responses"]["Problem"];
                 302: components["responses"]["ToProvider"];
+                303: components["responses"]["NotBegun"];
                 404: components["responses"]["Problem"];
                 429: components["responses"]["Later"];
                 503: components["responses"]["Later"];
@@ -2452,6 +2453,7 @@ export interface paths {
             responses: {
                 "5XX": components["responses"]["NotSignedIn"];
                 200: components["responses"]["CameBack"];
+                303: components["responses"]["NotComeBack"];
                 403: components["responses"]["NotSignedIn"];
                 429: components["responses"]["SignInLater"];
                 503: components["responses"]["SignInLater"];
@@ -3797,6 +3799,29 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description To the page, which says why somebody who accepts HTML cannot sign in. */
+        NotBegun: {
+            headers: {
+                Location: components["headers"]["WhyNot"];
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "text/html": string;
+            };
+        };
+        /** @description To the page, which says why somebody who accepts HTML is not signed in. */
+        NotComeBack: {
+            headers: {
+                Location: components["headers"]["WhyNot"];
+                "Set-Cookie": components["headers"]["FlowEnds"];
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "text/html": string;
+            };
+        };
         /** @description The stream took none of the documents, or something that is needed is away; come again after Retry-After seconds. */
         NotPublished: {
             headers: {
@@ -4099,7 +4124,7 @@ export interface components {
         };
     };
     parameters: {
-        /** @description Codes of actions; commas separate. */
+        /** @description Codes of actions; commas separate, `\,` is a literal one. */
         action: string[];
         /** @description Who did it; as user, in this role. Combines (AND) with user, target and on_behalf_of. */
         actor: string[];
@@ -4282,6 +4307,8 @@ export interface components {
         Trailer: "Actionlog-Count, Actionlog-Sha256";
         /** @description Proxies hand events on at once. */
         Unbuffered: "no";
+        /** @description The page, with a word that says why. */
+        WhyNot: string;
     };
     pathItems: never;
 }
@@ -4397,6 +4424,8 @@ export type ResponseLookup = components['responses']['Lookup'];
 export type ResponseMadeToken = components['responses']['MadeToken'];
 export type ResponseMetrics = components['responses']['Metrics'];
 export type ResponseNoSuchPart = components['responses']['NoSuchPart'];
+export type ResponseNotBegun = components['responses']['NotBegun'];
+export type ResponseNotComeBack = components['responses']['NotComeBack'];
 export type ResponseNotPublished = components['responses']['NotPublished'];
 export type ResponseNotReady = components['responses']['NotReady'];
 export type ResponseNotSignedIn = components['responses']['NotSignedIn'];
@@ -4501,5 +4530,6 @@ export type HeaderRetryAfter = components['headers']['RetryAfter'];
 export type HeaderSha256 = components['headers']['Sha256'];
 export type HeaderTrailer = components['headers']['Trailer'];
 export type HeaderUnbuffered = components['headers']['Unbuffered'];
+export type HeaderWhyNot = components['headers']['WhyNot'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode, type RefObject } from "react";
 import { Button, Menu, MenuItem, MenuTrigger, Popover } from "react-aria-components";
 import { actionPath, add, setTime, timeOf, type FilterName, type Search } from "../address";
 import { called, finds, read, type Action, type ActionRecord, type Person } from "../api/action";
@@ -37,14 +37,15 @@ export function Drawer(p: Props) {
   const record = useMemo(() => (found.data === undefined ? undefined : (JSON.parse(found.data) as ActionRecord)), [found.data]);
   const a = record && read(record);
   const label = useLabels();
-  const all = useRef<HTMLElement>(null);
+  const self = useRef<HTMLElement>(null);
   const { alone } = p;
   useEffect(() => {
-    if (alone) all.current?.focus();
+    if (alone) self.current?.focus(); // what is behind takes no focus
   }, [alone]);
+  useFocusKept(self, `${p.id} ${found.isPending}`);
   return (
     <section
-      ref={all}
+      ref={self}
       tabIndex={-1}
       className="drawer"
       aria-label={t("details")}
@@ -59,8 +60,8 @@ export function Drawer(p: Props) {
         <Button className="quiet icon-only" aria-label={t("previous")} onPress={() => p.move(-1)}><Icon name="previous" /></Button>
         <Button className="quiet icon-only" aria-label={t("next")} onPress={() => p.move(1)}><Icon name="next" /></Button>
         <span className="spring" />
-        {record && <Copies {...p} record={record} text={found.data!} />}
-        {record && <TakeAway {...p} />}
+        <Copies {...p} record={record} text={found.data ?? ""} />
+        <TakeAway {...p} />
         <Button className="quiet icon-only" aria-label={t("close")} onPress={p.close}><Icon name="close" /></Button>
       </div>
       {found.isPending && <Loading />}
@@ -81,6 +82,15 @@ export function Drawer(p: Props) {
       )}
     </section>
   );
+}
+
+/** What had the focus may not be there for the next action: then the focus is where that is shown. */
+function useFocusKept(self: RefObject<HTMLElement | null>, shown: string) {
+  const first = useRef(true);
+  useEffect(() => {
+    if (!first.current && document.activeElement === document.body) self.current?.focus();
+    first.current = false;
+  }, [self, shown]);
 }
 
 function sentence(a: Action, label: string, t: (k: Key, v?: Record<string, string>) => string): string {
@@ -195,15 +205,15 @@ function Raw({ text }: { text: string }) {
   );
 }
 
-function Copies({ institution, id, record, search, text }: Props & { record: ActionRecord; text: string }) {
+function Copies({ institution, id, day, record, search, text }: Props & { record?: ActionRecord; text: string }) {
   const { t } = useText();
   const [said, setSaid] = useState("");
   useEffect(() => {
     const timer = setTimeout(() => setSaid(""), 2500);
     return () => clearTimeout(timer);
   }, [said]);
-  const link = location.origin + actionPath(institution, id, record.day, search);
-  const call = location.origin + address(`/v1/institutions/${encodeURIComponent(institution)}/actions/${encodeURIComponent(id)}`, { day: record.day });
+  const link = location.origin + actionPath(institution, id, record?.day ?? day ?? "", search);
+  const call = location.origin + address(`/v1/institutions/${encodeURIComponent(institution)}/actions/${encodeURIComponent(id)}`, { day: record?.day ?? day });
   const texts: Record<string, string> = {
     link,
     json: pretty(text),
@@ -223,7 +233,7 @@ function Copies({ institution, id, record, search, text }: Props & { record: Act
       <MenuTrigger>
         <Button className="quiet" aria-label={t("copy")}><Icon name="copy" /> {t("copy")}</Button>
         <Popover className="popover">
-          <Menu className="menu" onAction={(key) => void copy(String(key))}>
+          <Menu className="menu" disabledKeys={record ? [] : ["json"]} onAction={(key) => void copy(String(key))}>
             <MenuItem id="link">{t("copy_link")}</MenuItem>
             <MenuItem id="json">{t("copy_json")}</MenuItem>
             <MenuItem id="curl">{t("copy_curl")}</MenuItem>

@@ -275,11 +275,11 @@ function Cell({ column, a, record, fold, restored }: CellProps & { column: Colum
 function drawn(column: ColumnName, p: CellProps): ReactNode {
   switch (column) {
     case "time":
-      return <Time {...p} />;
+      return <Time a={p.a} restored={false} />; // there is no room for more
     case "actor":
       return <Who a={p.a} masked={p.record.actor_masked} />;
     case "action":
-      return <What {...p} />;
+      return <>{p.restored && <><Restored /> </>}<What {...p} /></>;
     case "outcome":
       return p.fold ? null : <Outcome a={p.a} />;
     case "category":
@@ -292,15 +292,19 @@ function drawn(column: ColumnName, p: CellProps): ReactNode {
   }
 }
 
-function Time({ a, restored }: CellProps) {
+function Time({ a, restored }: Pick<CellProps, "a" | "restored">) {
   const times = useTimes();
-  const { t } = useText();
   return (
     <>
       <time dateTime={a.at.toISOString()} title={times.long(a.at)}>{times.short(a.at)}</time>
-      {restored && <span className="badge" title={t("restored_hint")}>{t("restored")}</span>}
+      {restored && <Restored />}
     </>
   );
+}
+
+function Restored() {
+  const { t } = useText();
+  return <span className="badge" title={t("restored_hint")}>{t("restored")}</span>;
 }
 
 function Who({ a, masked }: { a: Action; masked?: boolean }) {
@@ -322,8 +326,9 @@ function What({ a, fold }: CellProps) {
   return (
     <span className="what">
       {fold && <span className={fold.open ? "twist open" : "twist"}><Icon name="down" /></span>}
+      {fold && <><span className="badge times">{t(fold.more ? "fold_more" : "fold", { n: fold.n, shown: number(fold.n) })}</span> </>}
       <strong title={plain(a.code)}><Plain>{label}</Plain></strong>
-      {fold ? <span className="badge times">{t(fold.more ? "fold_more" : "fold", { n: fold.n, shown: number(fold.n) })}</span> : a.summary && <span className="summary" title={plain(a.summary)}> <Plain>{a.summary}</Plain></span>}
+      {!fold && a.summary && <span className="summary" title={plain(a.summary)}> <Plain>{a.summary}</Plain></span>}
     </span>
   );
 }

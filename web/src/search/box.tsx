@@ -182,7 +182,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
       )}
       {problem && (
         <div className="problem" role="alert" id={`${list}-problem`}>
-          {said(problem).detail ?? said(problem).title}
+          {problem instanceof ApiError && problem.status !== 0 && problem.problem.detail ? <span lang="en">{problem.problem.detail}</span> : said(problem).title}
           {column !== undefined && (
             <code className="column">
               <Plain>{[...value].slice(0, column - 1).join("")}</Plain>

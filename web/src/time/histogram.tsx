@@ -140,7 +140,7 @@ function Chart({ buckets, by, choose }: ChartProps) {
         scales: { x: { time: false, range: [-0.6, xs.length - 0.4] }, y: { range: (_, __, max) => [0, Math.max(max, 1)] } },
         axes: [
           { stroke: color("--muted"), grid: { show: false }, ticks: { show: false }, size: 22, gap: 2, space: 74, incrs: [1, 2, 3, 4, 6, 7, 12, 14, 24, 28, 30, 48, 96, 168, 336], values: (_, at) => at.map((i) => label(buckets[i]?.from, buckets, times)) },
-          { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, size: 44, space: 26, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6], values: (_, at) => at.map((n) => number(n)) },
+          { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, size: 44, space: 26, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6], values: (_, at) => at.map((n) => (n === 0 ? "" : number(n))) }, // a 0 would lie on the first day
         ],
         series: [{}, ...[...parts[by]].map((p, i) => ({ key: p, fill: color(`--part-${p || "none"}`), stroke: color(`--part-${p || "none"}`), width: 0, paths: bars, points: { show: false }, i })).reverse()],
         hooks: {
