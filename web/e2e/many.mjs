@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { pause } from "./service.mjs";
 
 /** Publishes NDJSON with the command line, and waits until all of it can be found. */
@@ -42,7 +43,7 @@ export async function* exported(service, institution, query) {
   for (const [name, value] of Object.entries({ ...query, format: "ndjson", order: "newest" })) url.searchParams.set(name, value);
   const answer = await fetch(url, { headers: { Authorization: `Bearer ${service.token}` } });
   if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
-  for await (const line of createInterface({ input: answer.body, crlfDelay: Infinity })) yield JSON.parse(line);
+  for await (const line of createInterface({ input: Readable.fromWeb(answer.body), crlfDelay: Infinity })) yield JSON.parse(line);
 }
 
 /** Runs in the page: looks at what can be seen, goes on by a screen, and again, so many times. */
@@ -54,10 +55,10 @@ async function screens(times) {
   /** The rows that can be seen, from the top, once all are there. */
   const visible = () => {
     const { top, bottom } = port.getBoundingClientRect();
-    const rows = [...port.querySelectorAll(".rows > .row")].map((e) => ({ e, box: e.getBoundingClientRect() }));
+    const rows = [...port.querySelectorAll(".rows > [role=row]")].map((e) => ({ e, box: e.getBoundingClientRect() }));
     const seen = rows.filter(({ box }) => box.bottom > top + head && box.top < bottom).sort((a, b) => a.box.top - b.box.top);
     const waits = ({ e }) => e.querySelector(".absent") || (e.matches(".end") && !e.matches(".all")) || /and more/.test(e.querySelector(".times")?.textContent);
-    if (seen.length === 0 || seen.some(waits) || seen[0].box.top > top + head) return undefined;
+    if (seen.length === 0 || seen.some(waits) || seen[0].box.top > top + head + 2) return undefined;
     return seen.at(-1).box.bottom >= bottom - 2 || seen.at(-1).e.matches(".all") ? seen : undefined;
   };
   while (times-- > 0) {

@@ -57,6 +57,7 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
   }, [text, canonical.isPlaceholderData, navigate, institution, id, day]);
 
   const listed = useList(institution, search);
+  const ready = !listed.stale || listed.error !== undefined;
   const [asked, setAsked] = useState(0);
   const refresh = useCallback(() => {
     listed.refresh();
@@ -95,11 +96,11 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
         <Chips search={search} change={go} matched={matched} />
         {canonical.error && !listed.error && <Failed error={canonical.error} />}
         {!listed.error && <MatchedPeople matched={matched} search={search} change={go} />}
-        <Histogram institution={institution} search={search} asked={asked} change={go} />
+        <Histogram institution={institution} search={search} asked={asked} ready={ready} change={go} />
         <Reach list={listed.list} institution={institution} />
       </div>
       <div className="middle">
-        <Side institution={institution} search={search} asked={asked} change={go} />
+        <Side institution={institution} search={search} asked={asked} ready={ready} change={go} />
         <div className="center">
           <Toolbar {...{ institution, search, listed, refresh, list }} />
           {listed.error ? (
@@ -268,7 +269,7 @@ function Columns() {
 }
 
 /** The numbers beside the list; on small screens behind a button. */
-function Side(p: { institution: string; search: Search; asked: number; change: (s: Search) => void }) {
+function Side(p: { institution: string; search: Search; asked: number; ready: boolean; change: (s: Search) => void }) {
   const { t } = useText();
   const { facets, change } = useSettings();
   const wide = useWide();

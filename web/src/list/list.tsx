@@ -160,7 +160,7 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
           const at = { transform: `translateY(${v.start}px)`, height, gridTemplateColumns: narrow ? undefined : template };
           if (v.index >= length) {
             return (
-              <div key="end" role="row" className={list.complete && !cut ? "row end all" : "row end"} style={at}>
+              <div key="end" role="row" className={list.complete && !cut ? "end all" : "row end"} style={at}>
                 <span role="gridcell" className="whole">
                   {cut ? (
                     <CutRow list={list} most={most} goOn={goOn} />

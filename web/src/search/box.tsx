@@ -1,6 +1,6 @@
 // The search box. What a text means is decided by the API, which also says where it is
 // wrong and how it may go on; the box only shows it.
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 import { Button } from "react-aria-components";
 import { parse, format, type Search } from "../address";
@@ -56,6 +56,7 @@ export function SearchBox({ institution, search, text, change, inputRef }: Props
   });
   const offers = open && typed !== undefined && settled === value ? (completions.data?.data ?? []) : [];
 
+  const queries = useQueryClient();
   const run = async (q: string, final: boolean) => {
     asked.current?.abort();
     const control = (asked.current = new AbortController());
@@ -65,6 +66,7 @@ export function SearchBox({ institution, search, text, change, inputRef }: Props
       setProblem(undefined);
       const next = parse(new URLSearchParams(Object.entries(answer.data.filters).flatMap(([n, vs]) => vs.map((v) => [n, v]))).toString());
       mine.current = format(next);
+      queries.setQueryData(["query", institution, format(next)], answer); // which also says how next is written
       change(next);
       if (final) {
         setTyped(undefined);

@@ -1,10 +1,10 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { Button } from "react-aria-components";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { format, set, setTime, type Search } from "../address";
 import { api } from "../api/client";
+import { useCounts } from "../counts";
 import { useText } from "../locale/text";
 import { Failed, Icon } from "../parts";
 import { useSettings } from "../settings";
@@ -19,20 +19,18 @@ interface Props {
   search: Search;
   /** Changes when the list is read anew. */
   asked: number;
+  /** The list is there: now its numbers may be asked for. */
+  ready: boolean;
   change: (s: Search) => void;
 }
 
 /** How many actions there were when. A time is chosen by dragging, or with the arrow keys. */
-export function Histogram({ institution, search, asked, change }: Props) {
+export function Histogram({ institution, search, asked, ready, change }: Props) {
   const { t } = useText();
   const { by, change: prefer, zoneName } = useSettings();
   const [table, setTable] = useState(false);
   const key = format(search);
-  const counts = useQuery({
-    queryKey: ["histogram", institution, key, by, zoneName, asked],
-    queryFn: ({ signal }) => api.histogram(institution, { ...search, tz: search.tz?.[0] ?? zoneName, by } as never, signal),
-    placeholderData: keepPreviousData,
-  });
+  const counts = useCounts(["histogram", institution, key, by, zoneName, asked], ready, (signal) => api.histogram(institution, { ...search, tz: search.tz?.[0] ?? zoneName, by } as never, signal));
   const buckets = useMemo(() => counts.data && untilNow(counts.data.data), [counts.data]);
   const choose = (from: string, to: string) => change(setTime(set(search, "tz"), { from: short(from), to: short(to) }));
   if (counts.error) return <section className="histogram" aria-label={t("histogram")}><Failed error={counts.error} retry={() => void counts.refetch()} /></section>;
