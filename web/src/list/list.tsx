@@ -61,11 +61,13 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
     count: length + 1, // the last row says how it goes on, or that this is all
     getScrollElement: () => port.current,
     estimateSize: () => height,
-    overscan: 14,
+    overscan: 6,
     // Rows move with the focus ring: see CSS scroll-padding.
   });
   useLayoutEffect(() => virtual.measure(), [virtual, height]);
   const items = virtual.getVirtualItems();
+  // A row that leaves the window is drawn anew as one that enters it: cheaper than another one.
+  const ring = 32 * Math.ceil((items.length + 1) / 32);
   const first = items[0]?.index ?? 0;
   const last = items[items.length - 1]?.index ?? 0;
   useEffect(() => {
@@ -178,7 +180,7 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
           const item = list.at(v.index);
           return (
             <Row
-              key={v.index}
+              key={v.index % ring}
               index={v.index}
               record={item.kind === "absent" ? undefined : item.record}
               fold={item.kind === "fold" ? item : undefined}
