@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 
 // fair lets each institution have so many reads worked on at a time, and has the others
 // wait in line: what one asks for, be it forty exports, leaves the rest of the machine to
-// the others.
+// the others. One of them, and where there is only one, another, is for what is quick.
 type fair struct {
 	each int
 
@@ -31,7 +32,8 @@ type fair struct {
 // share is of one institution.
 type share struct {
 	turns chan struct{}
-	users int // who have or want a turn; with none the share is forgotten
+	quick chan struct{} // one more, which no dear read may have: a list is not to wait for counts
+	users int           // who have or want a turn; with none the share is forgotten
 }
 
 // defaultReads leaves a processor to others, where there are several.
@@ -49,7 +51,8 @@ type turn struct {
 	fair        *fair
 	institution string
 	share       *share
-	has         bool
+	dear        bool          // it reads much: an export, a count
+	held        chan struct{} // nil: none
 }
 
 // enter gets in line; false: too many wait.
@@ -58,7 +61,7 @@ func (f *fair) enter(institution string) (*turn, bool) {
 	defer f.mu.Unlock()
 	s := f.shares[institution]
 	if s == nil {
-		s = &share{turns: make(chan struct{}, f.each)}
+		s = &share{turns: make(chan struct{}, max(1, f.each-1)), quick: make(chan struct{}, 1)}
 		f.shares[institution] = s
 	}
 	if s.users >= maxWaiting+f.each {
@@ -70,20 +73,32 @@ func (f *fair) enter(institution string) (*turn, bool) {
 
 // wait returns when it is one's turn: those who wait are served in their order.
 func (t *turn) wait(ctx context.Context) error {
+	quick := t.share.quick
+	if t.dear {
+		quick = nil // never ready
+	}
+	select {
+	case quick <- struct{}{}:
+		t.held = quick
+		return nil
+	default:
+	}
 	select {
 	case t.share.turns <- struct{}{}:
-		t.has = true
-		return nil
+		t.held = t.share.turns
+	case quick <- struct{}{}:
+		t.held = quick
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return nil
 }
 
 // pause lets others have their turn.
 func (t *turn) pause() {
-	if t.has {
-		<-t.share.turns
-		t.has = false
+	if t.held != nil {
+		<-t.held
+		t.held = nil
 	}
 }
 
@@ -138,6 +153,7 @@ func (s *server) fairly(c *gin.Context) {
 		return
 	}
 	defer t.leave()
+	t.dear = isDear(c)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), waitAtMost)
 	err := t.wait(ctx)
 	cancel()
@@ -147,6 +163,17 @@ func (s *server) fairly(c *gin.Context) {
 	}
 	c.Set(turnKey, t)
 	c.Next()
+}
+
+// isDear tells whether a request reads all that its filters find, where others read a page.
+func isDear(c *gin.Context) bool {
+	switch strings.TrimPrefix(c.FullPath(), institutionPath) {
+	case "/histogram", "/facets", "/export", "/exports/:id/content":
+		return true
+	case "/exports":
+		return c.Request.Method == http.MethodPost
+	}
+	return c.Query("total") == "exact"
 }
 
 // patience is how long a client may take for a piece before its turn is another's.
@@ -183,7 +210,7 @@ func (p *polite) Write(b []byte) (int, error) {
 	mu.Lock()
 	written = true
 	mu.Unlock()
-	if err != nil || p.has {
+	if err != nil || p.held != nil {
 		return n, err
 	}
 	return n, p.wait(p.ctx)

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"actionlog"
 	"actionlog/internal/storetest"
+
+	"github.com/gin-gonic/gin"
 )
 
 // busy counts who is worked on at a time, by institution, and lets nobody go on before it
@@ -92,6 +95,7 @@ func TestFair(t *testing.T) {
 func TestTurns(t *testing.T) {
 	f := newFair(1)
 	one, _ := f.enter("a")
+	one.dear = true
 	if err := one.wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +103,7 @@ func TestTurns(t *testing.T) {
 	slow := &polite{writerFunc(func(p []byte) (int, error) { <-reading; return len(p), nil }), t.Context(), one}
 	go func() { _, err := slow.Write([]byte("x")); wrote <- err }()
 	two, _ := f.enter("a")
+	two.dear = true
 	if err := two.wait(t.Context()); err != nil { // while the first is being written to
 		t.Fatal(err)
 	}
@@ -115,6 +120,7 @@ func TestTurns(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	three, _ := f.enter("a")
+	three.dear = true
 	if three.wait(gone) == nil {
 		t.Error("two have the only turn")
 	}
@@ -122,6 +128,59 @@ func TestTurns(t *testing.T) {
 	one.leave()
 	if len(f.shares) != 0 {
 		t.Error(fmt.Sprint("left behind: ", f.shares))
+	}
+}
+
+// A list waits for no count, however many there are; a count waits for its turn.
+func TestQuickTurns(t *testing.T) {
+	for _, each := range []int{1, 2} { // one of two is for what is quick; one alone is for all else
+		f := newFair(each)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		first, _ := f.enter("a")
+		first.dear = true
+		if err := first.wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		second, _ := f.enter("a")
+		second.dear = true
+		if second.wait(gone) == nil {
+			t.Errorf("%d: two counts at a time", each)
+		}
+		list, _ := f.enter("a")
+		if err := list.wait(gone); err != nil {
+			t.Errorf("%d: a list waits for a count: %v", each, err)
+		}
+		other, _ := f.enter("a")
+		if other.wait(gone) == nil {
+			t.Errorf("%d: three at a time", each)
+		}
+		for _, all := range []*turn{first, second, list, other} {
+			all.leave()
+		}
+		if len(f.shares) != 0 {
+			t.Errorf("left behind: %v", f.shares)
+		}
+	}
+}
+
+// Each request is what it should be: those that read all that they find are dear.
+func TestDear(t *testing.T) {
+	dear := map[string]bool{}
+	engine := gin.New()
+	for _, path := range []string{"/actions", "/query", "/people", "/histogram", "/facets", "/export", "/exports", "/exports/:id/content"} {
+		engine.Any(institutionPath+path, func(c *gin.Context) { dear[c.Request.Method+" "+c.Request.URL.String()] = isDear(c) })
+	}
+	for request, want := range map[string]bool{
+		"GET /actions": false, "GET /actions?total=some": false, "GET /actions?total=exact": true, "GET /query?q=x": false, "GET /people": false, "GET /histogram": true,
+		"GET /facets?field=actor": true, "GET /export": true, "GET /exports": false, "POST /exports": true, "GET /exports/x/content": true,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		path = "/v1/institutions/uni" + path
+		engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), method, path, nil))
+		if got, ok := dear[method+" "+path]; !ok || got != want {
+			t.Errorf("%s: %v %v", request, got, ok)
+		}
 	}
 }
 

@@ -1,8 +1,8 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "react-aria-components";
 import { add, format, readValue, remove, written, type FilterName, type Search } from "./address";
 import { api } from "./api/client";
+import { useCounts } from "./counts";
 import { useLabels } from "./labels";
 import { useText } from "./locale/text";
 import { Failed, Icon, Loading } from "./parts";
@@ -15,6 +15,8 @@ interface Props {
   institution: string;
   search: Search;
   asked: number;
+  /** The list is there: now its numbers may be asked for. */
+  ready: boolean;
   change: (s: Search) => void;
 }
 
@@ -41,15 +43,11 @@ export function Facets(p: Props) {
   );
 }
 
-function Values({ institution, search, asked, change, field }: Props & { field: Field }) {
+function Values({ institution, search, asked, ready, change, field }: Props & { field: Field }) {
   const { t, maybe, number } = useText();
   const labels = useLabels();
   const [most, setMost] = useState(6);
-  const counts = useQuery({
-    queryKey: ["facets", institution, field, format(search), most, asked],
-    queryFn: ({ signal }) => api.facets(institution, { ...search, field, limit: most } as never, signal),
-    placeholderData: keepPreviousData,
-  });
+  const counts = useCounts(["facets", institution, field, format(search), most, asked], ready, (signal) => api.facets(institution, { ...search, field, limit: most } as never, signal));
   if (counts.error) return <Failed error={counts.error} retry={() => void counts.refetch()} />;
   if (!counts.data) return <Loading />;
   const { data, meta } = counts.data;

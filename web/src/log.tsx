@@ -69,6 +69,7 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
 
   const unread = search.q?.length ? search.q.join(" ") : undefined;
   const listed = useList(institution, search, unread === undefined);
+  const ready = unread === undefined && (!listed.stale || listed.error !== undefined);
   const [asked, setAsked] = useState(0);
   const { refresh: listAnew } = listed;
   const refresh = useCallback(() => {
@@ -114,11 +115,11 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
         <Controls institution={institution} search={search} change={go} />
         <Chips search={search} change={go} matched={matched} />
         {!failed && !invalid && <MatchedPeople matched={matched} search={search} change={go} />}
-        {!failed && !invalid && <Histogram institution={institution} search={search} asked={asked} change={go} counted={setCounted} />}
+        {!failed && !invalid && <Histogram institution={institution} search={search} asked={asked} ready={ready} change={go} counted={setCounted} />}
         <Reach list={listed.list} institution={institution} />
       </div>
       <div className="middle">
-        {!failed && !invalid && <Side institution={institution} search={search} asked={asked} change={go} />}
+        {!failed && !invalid && <Side institution={institution} search={search} asked={asked} ready={ready} change={go} />}
         <div className="center">
           {!invalid && <Toolbar {...{ institution, search, listed, refresh, list, asked, total: counted?.key === format(search) && counted.asked === asked ? counted.n : undefined }} />}
           {failed ? (
@@ -315,7 +316,7 @@ function Columns() {
 }
 
 /** The numbers beside the list; on small screens behind a button. */
-function Side(p: { institution: string; search: Search; asked: number; change: (s: Search) => void }) {
+function Side(p: { institution: string; search: Search; asked: number; ready: boolean; change: (s: Search) => void }) {
   const { t } = useText();
   const { facets, change } = useSettings();
   const wide = useWide();

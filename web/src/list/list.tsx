@@ -1,12 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode, type Ref } from "react";
+import { createContext, memo, useContext, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode, type Ref } from "react";
 import { Button } from "react-aria-components";
 import { called, read, type Action, type ActionRecord } from "../api/action";
 import { useText } from "../locale/text";
 import { Failed, Icon, Loading, type IconName } from "../parts";
 import { Plain, plain } from "../plain";
 import { useSettings } from "../settings";
-import { useTimes } from "../time/format";
+import { useTimes, type Times } from "../time/format";
 import { cell, fitting, widths, type ColumnName } from "./columns";
 import type { Item } from "./pages";
 import { useChanges, type List as Source } from "./use";
@@ -17,6 +17,9 @@ const rowHeight = 32;
 const cardHeight = 76;
 /** What browsers can lay out: beyond, a list goes on from a new beginning. */
 const highest = 32_000_000;
+
+/** What all rows write with: made once, because making it takes longer than drawing a row. */
+const Writing = createContext<{ times: Times; label: ReturnType<typeof useLabels> } | null>(null);
 
 export interface ListHandle {
   /** Moves to the next or the previous action, and returns it. */
@@ -57,14 +60,16 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
   const cut = list.length > most;
   const [current, setCurrent] = useState(-1);
   const virtual = useVirtualizer({
-    count: length + (list.complete && !cut ? 0 : 1),
+    count: length + 1, // the last row says how it goes on, or that this is all
     getScrollElement: () => port.current,
     estimateSize: () => height,
-    overscan: 14,
+    overscan: 6,
     // Rows move with the focus ring: see CSS scroll-padding.
   });
   useLayoutEffect(() => virtual.measure(), [virtual, height]);
   const items = virtual.getVirtualItems();
+  // A row that leaves the window is drawn anew as one that enters it: cheaper than another one.
+  const ring = 32 * Math.ceil((items.length + 1) / 32);
   const first = items[0]?.index ?? 0;
   const last = items[items.length - 1]?.index ?? 0;
   useEffect(() => {
@@ -139,13 +144,19 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
     const steps: Record<string, number> = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page };
     if (e.key in steps) to(current < 0 ? 0 : current + steps[e.key]!);
     else if (e.key === "Home") to(0);
-    else if (e.key === "End") to(length - 1);
+    else if (e.key === "End") {
+      to(length - 1);
+      virtual.scrollToIndex(length, { align: "end" }); // with the row that says whether this is the end
+    }
     else if ((e.key === "Enter" || e.key === " ") && current >= 0) choose(list.at(current), current);
     else return;
     e.preventDefault();
     e.stopPropagation();
   };
   const total = list.meta?.total;
+  const times = useTimes();
+  const label = useLabels();
+  const writing = useMemo(() => ({ times, label }), [times, label]);
   return (
     <div
       ref={port}
@@ -169,14 +180,16 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
         ))}
       </div>
       <div className="rows" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
-        {items.map((v) => {
+        <Writing value={writing}>{items.map((v) => {
           const at = { transform: `translateY(${v.start}px)`, height, gridTemplateColumns: narrow ? undefined : template };
           if (v.index >= length) {
             return (
-              <div key="end" role="row" className="row end" style={at}>
+              <div key="end" role="row" className={list.complete && !cut ? "end all" : "row end"} style={at}>
                 <span role="gridcell" className="whole">
                   {cut ? (
                     <CutRow list={list} most={most} goOn={goOn} />
+                  ) : list.complete ? (
+                    t("list_end", { n: list.rows, shown: number(list.rows), from: times.day(new Date(list.meta!.from)) })
                   ) : list.error ? (
                     <Failed error={list.error} retry={() => void list.more()} />
                   ) : (
@@ -189,7 +202,7 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
           const item = list.at(v.index);
           return (
             <Row
-              key={v.index}
+              key={v.index % ring}
               index={v.index}
               record={item.kind === "absent" ? undefined : item.record}
               fold={item.kind === "fold" ? item : undefined}
@@ -203,7 +216,7 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
               choose={() => choose(item, v.index)}
             />
           );
-        })}
+        })}</Writing>
       </div>
     </div>
   );
@@ -293,7 +306,7 @@ function drawn(column: ColumnName, p: CellProps): ReactNode {
 }
 
 function Time({ a, restored }: Pick<CellProps, "a" | "restored">) {
-  const times = useTimes();
+  const { times } = useContext(Writing)!;
   return (
     <>
       <time dateTime={a.at.toISOString()} title={times.long(a.at)}>{times.short(a.at)}</time>
@@ -322,7 +335,7 @@ function Who({ a, masked }: { a: Action; masked?: boolean }) {
 
 function What({ a, fold }: CellProps) {
   const { t, number } = useText();
-  const label = useLabels()(a);
+  const label = useContext(Writing)!.label(a);
   return (
     <span className="what">
       {fold && <span className={fold.open ? "twist open" : "twist"}><Icon name="down" /></span>}

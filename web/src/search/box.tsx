@@ -1,6 +1,6 @@
 // The search box. What a text means is decided by the API, which also says where it is
 // wrong and how it may go on; the box only shows it.
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 import { Button } from "react-aria-components";
 import { format, inZone, ofFilters, type Search } from "../address";
@@ -72,6 +72,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
   });
   const offers = open && typed !== undefined && settled === value ? (completions.data?.data ?? []) : [];
 
+  const queries = useQueryClient();
   const run = async (q: string, final: boolean) => {
     asked.current?.abort();
     const control = (asked.current = new AbortController());
@@ -79,7 +80,9 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
       const answer = await api.query(institution, { q }, control.signal);
       if (control.signal.aborted) return;
       setWrong(undefined);
-      const next = inZone(ofFilters(answer.data.filters), zoneName);
+      const read = ofFilters(answer.data.filters);
+      const next = inZone(read, zoneName);
+      if (next === read) queries.setQueryData(["query", institution, format(next)], answer); // which also says how next is written
       if (format(next) !== address) {
         mine.current = format(next);
         change(next, pushed.current);

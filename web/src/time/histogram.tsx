@@ -1,10 +1,10 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { Button } from "react-aria-components";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { format, set, setTime, type Search } from "../address";
 import { api } from "../api/client";
+import { useCounts } from "../counts";
 import { useText } from "../locale/text";
 import { Failed, Icon } from "../parts";
 import { useSettings } from "../settings";
@@ -19,6 +19,8 @@ interface Props {
   search: Search;
   /** Changes when the list is read anew. */
   asked: number;
+  /** The list is there: now its numbers may be asked for. */
+  ready: boolean;
   change: (s: Search) => void;
   /** Called with how many actions there are in all, once that is known. */
   counted: (c: Counted) => void;
@@ -32,16 +34,12 @@ export interface Counted {
 }
 
 /** How many actions there were when. A time is chosen by dragging, or with the arrow keys. */
-export function Histogram({ institution, search, asked, change, counted }: Props) {
+export function Histogram({ institution, search, asked, ready, change, counted }: Props) {
   const { t } = useText();
   const { by, change: prefer, zoneName } = useSettings();
   const [table, setTable] = useState(false);
   const key = format(search);
-  const counts = useQuery({
-    queryKey: ["histogram", institution, key, by, zoneName, asked],
-    queryFn: ({ signal }) => api.histogram(institution, { ...search, tz: search.tz?.[0] ?? zoneName, by } as never, signal),
-    placeholderData: keepPreviousData,
-  });
+  const counts = useCounts(["histogram", institution, key, by, zoneName, asked], ready, (signal) => api.histogram(institution, { ...search, tz: search.tz?.[0] ?? zoneName, by } as never, signal));
   const whole = counts.isPlaceholderData ? undefined : counts.data;
   useEffect(() => {
     if (whole) counted({ key, asked, n: whole.data.reduce((n, b) => n + b.count, 0) });
