@@ -5,7 +5,7 @@ import { Button, Checkbox, Dialog, DialogTrigger, Heading, Modal, ModalOverlay, 
 import { Link, useLocation, useSearch } from "wouter";
 import { actionPath, actionsPath, format, hasFilters, inZone, ofFilters, parse, restoresPath, set, setTime, type Search } from "./address";
 import type { ActionRecord } from "./api/action";
-import { api, ApiError } from "./api/client";
+import { api, ApiError, passing } from "./api/client";
 import { Drawer } from "./drawer/drawer";
 import { ExportButton, Exports } from "./exports/exports";
 import { Facets } from "./facets";
@@ -146,11 +146,11 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
 function useRecovery(error: Error | undefined, again: () => void) {
   const tries = useRef(0);
   useEffect(() => {
-    if (!(error instanceof ApiError) || ![0, 429, 502, 503, 504].includes(error.status)) {
+    if (!error || !passing(error)) {
       if (!error) tries.current = 0;
       return;
     }
-    const timer = setTimeout(again, Math.max((error.retryAfter ?? 0) * 1000, Math.min(30_000, 2000 * 2 ** tries.current++)));
+    const timer = setTimeout(again, Math.max(((error as ApiError).retryAfter ?? 0) * 1000, Math.min(30_000, 2000 * 2 ** tries.current++)));
     addEventListener("online", again);
     return () => {
       clearTimeout(timer);

@@ -13,6 +13,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether it may be another answer later, to the same question. */
+export const passing = (e: Error): boolean => e instanceof ApiError && [0, 429, 502, 503, 504].includes(e.status);
+
 export interface Problem {
   title?: string;
   detail?: string;

@@ -2,7 +2,7 @@
 // checked against the hash that the API made when it wrote the file.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { ApiError, stillSignedIn } from "../api/client";
+import { ApiError, passing, stillSignedIn } from "../api/client";
 
 export interface Wanted {
   address: string;
@@ -13,9 +13,6 @@ export interface Wanted {
 
 /** How often a connection may break without a byte in between. */
 const attempts = 5;
-
-/** Answers after which it is worth asking again. */
-const passing = [429, 502, 503, 504];
 
 /** A blob is the browser's own, which may keep it on disk: pieces of this size are handed to it. */
 const piece = 4 << 20;
@@ -36,7 +33,6 @@ export async function download(w: Wanted, progress: (bytes: number) => void, sig
     try {
       const response = await fetch(w.address, { signal, headers: got > 0 ? { Range: `bytes=${got}-`, "If-Range": `"${w.sha256}"` } : {} });
       if (response.status === 401) void stillSignedIn();
-      if (passing.includes(response.status)) throw new Error(response.statusText);
       if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => ({ title: response.statusText })));
       if (got > 0 && response.status !== 206) throw new ApiError(409, { detail: "the file is not the one that was begun" });
       const reader = response.body!.getReader();
@@ -53,7 +49,7 @@ export async function download(w: Wanted, progress: (bytes: number) => void, sig
       }
       if (got < w.bytes) throw new Error("the answer ended early");
     } catch (e) {
-      if (signal.aborted || e instanceof ApiError || ++failed >= attempts) throw e;
+      if (signal.aborted || (e instanceof ApiError && !passing(e)) || ++failed >= attempts) throw e;
       await new Promise((done) => setTimeout(done, 500 * failed));
     }
   }
