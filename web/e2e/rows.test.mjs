@@ -54,7 +54,9 @@ test("every action of a day is passed once and in order, and the end says that i
   assert.deepEqual(folds, Array(7).fill(702), "each bulk operation is one row");
   assert.match(end, /^That is all: 20,000 actions/);
   await page.setViewportSize({ width: 1400, height: 900 });
-  await page.locator(".end.all").scrollIntoViewIfNeeded();
+  await page.locator(".list").focus();
+  await page.keyboard.press("End");
+  await page.locator(".end.all").waitFor();
   await shot(page, "end-of-list");
   await page.done();
 });
