@@ -10,7 +10,7 @@ COMMIT     ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null && { [ -z "$$(gi
 COMMIT     := $(subst $(eval ) ,-,$(strip $(COMMIT)))
 BUILDFLAGS ?= -trimpath -buildvcs=false
 
-.PHONY: run build test test-page page check format bench bench-page fuzz torture mutants reproducible licences check-licences sbom vuln
+.PHONY: run build test test-page page check format bench bench-page pictures fuzz torture mutants reproducible licences check-licences sbom vuln
 
 run: build ## the service on this machine, with demo actions, in the folder data
 	@bin/actionlog serve --data data --demo
@@ -60,6 +60,9 @@ bench: ## all benchmarks; figures go to docs/benchmarks.md by hand
 
 bench-page: build ## the page with a million actions, in Chromium; after web/check, whose modules it uses
 	cd web && ACTIONLOG_BINARY=$(CURDIR)/bin/actionlog node --test bench/
+
+pictures: build ## docs/pictures, of the page with demo data; after web/check, whose modules it uses
+	cd web && ACTIONLOG_BINARY=$(CURDIR)/bin/actionlog node pictures/pictures.mjs
 
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

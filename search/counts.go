@@ -19,7 +19,7 @@ func (s *server) histogram(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	interval, err := choice(a.values, "interval", "auto", "auto", "hour", "day", "week", "month")
+	interval, err := choice(a.values, "interval", "auto", "auto", "minute", "hour", "day", "week", "month")
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -59,12 +59,14 @@ func (s *server) histogram(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"data": data, "meta": a.meta})
 }
 
-// edgesOf cuts a range at the zone's hours, days, weeks (Monday) or months. The
+// edgesOf cuts a range at the zone's minutes, hours, days, weeks (Monday) or months. The
 // first and last bucket end with the range. A day of a clock change has 23 or
 // 25 hours.
 func edgesOf(from, to time.Time, interval string, zone *time.Location) ([]time.Time, error) {
 	if interval == "auto" {
 		switch span := to.Sub(from); {
+		case span <= 2*time.Hour:
+			interval = "minute"
 		case span <= 3*24*time.Hour:
 			interval = "hour"
 		case span <= 120*24*time.Hour:
@@ -88,6 +90,8 @@ func edgesOf(from, to time.Time, interval string, zone *time.Location) ([]time.T
 func nextEdge(t time.Time, interval string) time.Time {
 	y, m, d := t.Date()
 	switch interval {
+	case "minute":
+		return t.Truncate(time.Second).Add(time.Duration(60-t.Second()) * time.Second)
 	case "hour":
 		return t.Truncate(time.Minute).Add(time.Duration(60-t.Minute()) * time.Minute)
 	case "week":

@@ -120,4 +120,9 @@ func TestEdges(t *testing.T) {
 	if err != nil || len(months) != 3 || months[1].Day() != 1 {
 		t.Errorf("months %v, %v", months, err)
 	}
+	at := time.Date(2026, 11, 1, 0, 59, 58, 1, zone) // an hour later it is this time again
+	minutes, err := edgesOf(at, at.Add(2*time.Hour), "auto", zone)
+	if err != nil || len(minutes) != 122 || minutes[1].Sub(at) != 2*time.Second-1 || minutes[120].Sub(minutes[1]) != 119*time.Minute {
+		t.Errorf("minutes %v, %v", minutes, err)
+	}
 }

@@ -129,10 +129,36 @@ func (r *renewal) run(ctx context.Context, fill func(w actionlog.Writer) error) 
 	if err == nil {
 		err = fill(r)
 	}
-	var old []indexInfo
-	if err == nil {
-		old, err = s.indicesOf(ctx, r.day)
+	for attempt := 1; err == nil; attempt++ {
+		if err = r.takeOver(ctx); attempt == takeOvers || !cameMeanwhile(err) {
+			break
+		}
+		err = nil
 	}
+	if err != nil {
+		return err
+	}
+	if now, err := s.directory.readEpoch(ctx); err != nil || now != epoch {
+		return errors.Join(err, r.learn(ctx))
+	}
+	return nil
+}
+
+// takeOvers is how often a day is taken over at most: an index of it may be made while none
+// is there, once.
+const takeOvers = 3
+
+// cameMeanwhile tells that the day has an index that it had not when it was looked at:
+// whoever writes to a day that is not there makes one.
+func cameMeanwhile(err error) bool {
+	var a *answerError
+	return errors.As(err, &a) && a.status == http.StatusBadRequest && a.Type == "invalid_alias_name_exception"
+}
+
+// takeOver copies what is there, and makes the new index the day.
+func (r *renewal) takeOver(ctx context.Context) error {
+	s := r.store
+	old, err := s.indicesOf(ctx, r.day)
 	if err != nil {
 		return err
 	}
@@ -157,13 +183,7 @@ func (r *renewal) run(ctx context.Context, fill func(w actionlog.Writer) error) 
 	if err := s.refresher.refresh(ctx, []string{r.index}); err != nil {
 		return err
 	}
-	if err := r.exchange(ctx, old); err != nil {
-		return err
-	}
-	if now, err := s.directory.readEpoch(ctx); err != nil || now != epoch {
-		return errors.Join(err, r.learn(ctx))
-	}
-	return nil
+	return r.exchange(ctx, old)
 }
 
 // exchange makes the new index the day.

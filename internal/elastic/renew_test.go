@@ -91,6 +91,45 @@ func TestRebuildWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// meanwhile lets something happen between looking at a day and exchanging it, once.
+type meanwhile struct {
+	happens *atomic.Pointer[func()]
+}
+
+// RoundTrip implements http.RoundTripper.
+func (m meanwhile) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.URL.Path, "/_aliases") {
+		if f := m.happens.Swap(nil); f != nil {
+			(*f)()
+		}
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// A day of which there is nothing may be written to while it is made anew: what is written
+// makes an index in its place. Both are there then.
+func TestRebuildOfADayThatComesMeanwhile(t *testing.T) {
+	var happens atomic.Pointer[func()]
+	s := openTest(t, enginetest.URL(t, enginetest.OpenSearch3), Options{transport: meanwhile{&happens}})
+	items := itemsOf(t, "a", "b")
+	write := func() {
+		if outcomes, err := s.Write(t.Context(), items[1:]); err != nil || outcomes[0].Kind != actionlog.OutcomeNew {
+			t.Errorf("%v, %v", outcomes, err)
+		}
+	}
+	happens.Store(&write)
+	err := s.Rebuild(t.Context(), items[0].Day(), func(w actionlog.Writer) error {
+		_, err := w.Write(t.Context(), items[:1])
+		return err
+	})
+	if err != nil || happens.Load() != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := s.Count(t.Context(), actionlog.Query{Institution: "uni"}, 0); n != 2 || err != nil {
+		t.Errorf("%d actions, %v", n, err)
+	}
+}
+
 // itemsOf makes actions of a day.
 func itemsOf(t *testing.T, ids ...string) (items []actionlog.Item) {
 	t.Helper()

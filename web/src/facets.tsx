@@ -43,6 +43,9 @@ export function Facets(p: Props) {
   );
 }
 
+/** What tells one route from another is at its end: "POST …/{id}/managed-users/". */
+export const brief = (label: string): string => label.replace(/^([A-Z]+) \/.*(\/[^/]+\/[^/]+\/?)$/, "$1 …$2");
+
 function Values({ institution, search, asked, ready, change, field }: Props & { field: Field }) {
   const { t, maybe, number } = useText();
   const labels = useLabels();
@@ -70,7 +73,7 @@ function Values({ institution, search, asked, ready, change, field }: Props & { 
               onPress={() => change(inThere !== undefined ? remove(search, field, inThere) : add(search, field as FilterName, v.value))}
             >
               <meter className="share" min={0} max={top} value={v.count} aria-hidden="true" />
-              <span className="value-name" title={name}><Plain>{say(v)}</Plain></span>
+              <span className="value-name" title={name}><Plain>{field === "action" ? brief(say(v)) : say(v)}</Plain></span>
               <span className="value-count">{number(v.count)}</span>
             </Button>
             <Button className="quiet icon-only not" aria-label={t("facet_not", { name })} onPress={() => change({ ...search, [field]: [...(search[field] ?? []).filter((x) => readValue(field, x).text !== v.value), written(field, v.value, true)] })}>

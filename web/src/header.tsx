@@ -101,6 +101,7 @@ function Me() {
     if (what === "theme") settings.change({ theme: value as Settings["theme"] });
     if (what === "language") settings.change({ language: value as Language });
     if (what === "zone") settings.change({ zone: value as Settings["zone"] });
+    if (what === "shortcuts") settings.change({ shortcuts: value === "on" });
     if (what === "out") void signOut();
   };
   const one = (what: string, chosen: string) => ({ selectionMode: "single" as const, selectedKeys: [`${what}:${chosen}`] });
@@ -127,6 +128,11 @@ function Me() {
             <MenuSection {...one("language", settings.language)}>
               <GroupHeader>{t("language")}</GroupHeader>
               {Object.entries(languages).map(([id, name]) => <MenuItem key={id} id={`language:${id}`}>{name}</MenuItem>)}
+            </MenuSection>
+            <MenuSection {...one("shortcuts", settings.shortcuts ? "on" : "off")}>
+              <GroupHeader>{t("shortcuts")}</GroupHeader>
+              <MenuItem id="shortcuts:on">{t("shortcuts_on")}</MenuItem>
+              <MenuItem id="shortcuts:off">{t("shortcuts_off")}</MenuItem>
             </MenuSection>
             <Separator />
             <MenuItem id="out:">{t("sign_out")}</MenuItem>

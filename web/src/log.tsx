@@ -34,7 +34,7 @@ export function LogView({ institution, view, id }: { institution: string; view: 
   return (
     <>
       <div className="contents" inert={view === "actions" && id !== undefined && !wide}><Header institution={institution} view={view} /></div>
-      {view === "exports" ? <Exports institution={institution} /> : view === "restores" ? <Restores institution={institution} /> : <Actions institution={institution} id={id} />}
+      {view === "exports" && !has(["admin", "support", "compliance"], institution) ? <main id="main" className="narrow-page"><Failed error={new ApiError(403, {})} /></main> : view === "exports" ? <Exports institution={institution} /> : view === "restores" ? <Restores institution={institution} /> : <Actions institution={institution} id={id} />}
     </>
   );
 }
@@ -369,8 +369,10 @@ interface Shortcuts {
 
 /** Keys that work wherever somebody is, but in fields and dialogs. */
 function useShortcuts({ box, list, open, move, close, help }: Shortcuts) {
+  const { shortcuts } = useSettings();
   useEffect(() => {
     const listen = (e: KeyboardEvent) => {
+      if (!shortcuts && e.key !== "Escape") return;
       const target = e.target as HTMLElement;
       if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || target.closest("input, textarea, select, [role=dialog], [role=menu], [role=application]")) return;
       if (e.key === "/") {
@@ -385,7 +387,7 @@ function useShortcuts({ box, list, open, move, close, help }: Shortcuts) {
     };
     addEventListener("keydown", listen);
     return () => removeEventListener("keydown", listen);
-  }, [box, list, open, move, close, help]);
+  }, [box, list, open, move, close, help, shortcuts]);
 }
 
 const keys = ["/", "j", "k", "Enter", "Esc", "?"] as const;

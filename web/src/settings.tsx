@@ -11,12 +11,14 @@ export interface Settings {
   /** Whether the numbers beside the list are shown. */
   facets: boolean;
   by: "category" | "outcome";
+  /** Whether single letters do something wherever the focus is (WCAG 2.2, 2.1.4). */
+  shortcuts: boolean;
 }
 
 const where = "actionlog.settings";
 
 function stored(): Settings {
-  const usually: Settings = { language: usual(), theme: "system", zone: "local", columns: defaultColumns, facets: true, by: "category" };
+  const usually: Settings = { language: usual(), theme: "system", zone: "local", columns: defaultColumns, facets: true, by: "category", shortcuts: true };
   try {
     const kept = JSON.parse(localStorage.getItem(where) ?? "{}") as Partial<Settings>;
     if (kept.language && !(kept.language in languages)) delete kept.language;

@@ -1582,7 +1582,7 @@ export interface paths {
                     course?: components["parameters"]["course"];
                     /** @description RFC 3339, `now`, `now-30d` (s m h d w), or a date in `tz`. Inclusive. */
                     from?: components["parameters"]["from"];
-                    /** @description `auto` (default), `hour`, `day`, `week`, `month`, in tz; at most 2,000 buckets. */
+                    /** @description `auto` (default), `minute`, `hour`, `day`, `week`, `month`, in tz; at most 2,000 buckets. */
                     interval?: components["parameters"]["interval"];
                     /** @description Addresses or CIDRs; commas separate. */
                     ip?: components["parameters"]["ip"];
@@ -4164,8 +4164,8 @@ export interface components {
         id: string;
         /** @description ID of the institution. */
         institution: string;
-        /** @description `auto` (default), `hour`, `day`, `week`, `month`, in tz; at most 2,000 buckets. */
-        interval: "auto" | "hour" | "day" | "week" | "month" | "";
+        /** @description `auto` (default), `minute`, `hour`, `day`, `week`, `month`, in tz; at most 2,000 buckets. */
+        interval: "auto" | "minute" | "hour" | "day" | "week" | "month" | "";
         /** @description Addresses or CIDRs; commas separate. */
         ip: string[];
         /** @description How many: of a list usually 50, facets 20, restores, export jobs and dead letters 100. */
