@@ -72,8 +72,9 @@ fuzz: ## every fuzz target for FUZZTIME
 		done; \
 	done
 
-torture: ## killed with SIGKILL a hundred times under load
-	ACTIONLOG_KILLS=100 $(GO) test -run TestKilled -count 1 -timeout 60m -v ./cmd/actionlog
+FOR ?= 10m
+torture: ## the service under load, killed and disturbed for FOR (10m); then everything is accounted for
+	$(GO) run ./internal/torture -for $(FOR)
 
 mutants: ## every mutant that forgets the institution somewhere is caught by a test
 	$(GO) test -tags mutants -run TestMutantsAreCaught -count 1 -timeout 20m ./cmd/actionlog

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"internal/apitest":    nil,
 	"internal/oidctest":   nil,
 	"internal/supply":     nil, // ADR 20; a command for builders, not shipped
+	"internal/torture":    nil, // docs/reliability.md; the same
 }
 
 // onlyIn says where a technology may be used (by import path prefix).
@@ -42,7 +43,7 @@ var onlyIn = map[string][]string{
 	"zombiezen.com/go/sqlite":               {"internal/sqlite"},
 	"modernc.org/sqlite":                    {"internal/sqlite"},
 	"github.com/nats-io/nats-server/":       {"internal/bus"},
-	"github.com/nats-io/nats.go":            {"internal/bus", "indexer", "cmd/actionlog"},
+	"github.com/nats-io/nats.go":            {"internal/bus", "indexer", "cmd/actionlog", "internal/torture"},
 	"github.com/nats-io/nkeys":              {"internal/bus"},
 	"github.com/synadia-io/":                {"internal/bus"},
 	"github.com/elastic/":                   {"internal/elastic"},
@@ -51,7 +52,7 @@ var onlyIn = map[string][]string{
 	"github.com/olivere/ndjson":             {"cmd/actionlog"},
 	"github.com/schollz/progressbar":        {"cmd/actionlog"},
 	"github.com/rivo/uniseg":                {"cmd/actionlog"},
-	"github.com/klauspost/compress/":        {"internal/sqlite", "internal/archive", "search", "cmd/actionlog"},
+	"github.com/klauspost/compress/":        {"internal/sqlite", "internal/archive", "search", "cmd/actionlog", "internal/torture"},
 	"golang.org/x/text/unicode/":            {"internal/people"},
 	"github.com/gosimple/unidecode":         {"internal/people", "internal/demo"},
 	"github.com/brianvoe/gofakeit/":         {"internal/demo"},

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// institutions are those that the documents are of.
+var institutions = []string{"torture-a", "torture-b", "torture-c"}
+
+// A fate is what must become of a document once it was acknowledged.
+type fate string
+
+const (
+	stored fate = "stored"  // searchable, once, byte for byte
+	dead   fate = "dead"    // a dead letter, once
+	tooOld fate = "too old" // in the archive only
+)
+
+// A document is a function of the run and its number: the ledger need not keep it.
+type document struct {
+	id          string
+	institution string
+	category    string
+	at          time.Time
+	day         string // of at, in UTC
+	fate        fate
+	text        []byte
+}
+
+// subject is where it is published.
+func (d *document) subject() string { return "actions." + d.institution + "." + d.category }
+
+// run is what all documents of a run have in common.
+type run struct {
+	seed  uint64
+	start time.Time // to the second
+}
+
+// document makes the n-th document.
+func (r run) document(n int) document {
+	rng := rand.New(rand.NewPCG(r.seed, uint64(n)))
+	d := document{id: fmt.Sprintf("t%x-%d", r.seed, n), institution: institutions[rng.IntN(len(institutions))], category: []string{"institution", "course", "api"}[rng.IntN(3)], fate: stored}
+	at := r.start.Add(time.Duration(n%1000) * time.Millisecond)
+	switch k := rng.IntN(100); {
+	case k < 60: // now
+	case k < 95: // late
+		at = at.Add(-time.Duration(rng.IntN(90*24*60)) * time.Minute)
+	case k < 97: // the edges of what is kept, and of the future that is allowed
+		at = at.Add([]time.Duration{-92 * 24 * time.Hour, 23 * time.Hour}[rng.IntN(2)])
+	case k == 97:
+		at, d.fate = at.Add(-96*24*time.Hour), tooOld
+	}
+	d.at, d.day = at, at.UTC().Format(time.DateOnly)
+	name := people[rng.IntN(len(people))]
+	d.text = fmt.Appendf(nil, `{"id":%q,"occurred_at":%q,"institution":{"id":%q},"category":%q,"action":{"code":"torture.%s.%d"},"actor":{"kind":"user","id":"p%d","name":%q,"email":"p%d@torture.example"},"details":{"n":%d,"long":12345678901234567890,"text":%q}}`,
+		d.id, at.UTC().Format(time.RFC3339Nano), d.institution, d.category, d.category, rng.IntN(20), rng.IntN(500), name, rng.IntN(500), n, strings.Repeat("αβγ ", rng.IntN(30)))
+	if rng.IntN(200) == 0 {
+		d.spoil(rng, r.start)
+	}
+	return d
+}
+
+var people = []string{"Ann Lee", "Melody Wang", "Zoë Bézier", "Иван Петров", "王小明", "O'Neil \"Q\" <b>", "نور حداد"}
+
+// poisons are ways to make a document one that can only be a dead letter. Each keeps the
+// id where the oracle finds it.
+var poisons = []func(d *document, start time.Time) []byte{
+	func(d *document, _ time.Time) []byte { return d.text[:len(d.text)-1] },            // broken off
+	func(d *document, _ time.Time) []byte { return append(d.text, "\xff\xfe\x00"...) }, // not UTF-8
+	func(d *document, _ time.Time) []byte {
+		return replaced(d, `"details":{`, `"details":{"deep":`+strings.Repeat("[", 10_000)+strings.Repeat("]", 10_000)+`,`)
+	},
+	func(d *document, _ time.Time) []byte {
+		return replaced(d, `"institution":{"id":"`+d.institution+`"}`, `"institution":{"id":"another"}`)
+	},
+	func(d *document, _ time.Time) []byte { return replaced(d, `"actor":{`, `"actor":[{`) },
+	func(d *document, start time.Time) []byte { // in the future
+		return fmt.Appendf(nil, `{"id":%q,"occurred_at":%q,"institution":{"id":%q},"category":%q,"action":{"code":"x"},"actor":{"kind":"user","id":"p"}}`, d.id, start.Add(26*time.Hour).UTC().Format(time.RFC3339), d.institution, d.category)
+	},
+	func(d *document, _ time.Time) []byte {
+		return replaced(d, `"text":"`, `"text":"`+strings.Repeat("x", 300<<10))
+	},
+}
+
+func replaced(d *document, old, new string) []byte {
+	return []byte(strings.Replace(string(d.text), old, new, 1))
+}
+
+func (d *document) spoil(rng *rand.Rand, start time.Time) {
+	if n := rng.IntN(len(poisons) + 1); n < len(poisons) {
+		d.text, d.fate = poisons[n](d, start), dead
+		return
+	}
+	// A member twice is kept as it is, with a warning: it loses no action.
+	d.text = replaced(d, `"category":"`+d.category+`"`, `"category":"`+d.category+`","category":"`+d.category+`"`)
+}

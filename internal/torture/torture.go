@@ -1,0 +1,183 @@
+// Command torture runs the service as a process of its own, under load, and kills, stops
+// and disturbs it as a schedule says that follows from a seed; then it compares what the
+// publishers were told with what is there. It is for whoever builds and is not shipped.
+// docs/reliability.md has what it found.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	seed       uint64
+	rounds     int           // at most
+	duration   time.Duration // at most; faults end then
+	publishers int
+	batch      int
+	binary     string // with places where it dies; "" is built
+	control    string
+	args       []string // of the service, besides
+	more       []fault  // besides those that every service has
+	only       []string // the names of the faults that are made; nil: all
+	dir        string
+	out        io.Writer
+}
+
+func main() {
+	o := options{out: os.Stdout}
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of documents and faults; the same seed is the same schedule")
+	flag.IntVar(&o.rounds, "rounds", 1<<30, "at most so many faults")
+	flag.DurationVar(&o.duration, "for", 5*time.Minute, "how long faults are made")
+	flag.IntVar(&o.publishers, "publishers", 3, "that publish at the same time")
+	flag.IntVar(&o.batch, "batch", 60, "documents of a batch, at most")
+	flag.StringVar(&o.control, "control", "", "a defect that is built in, which must be found")
+	flag.StringVar(&o.dir, "dir", "", "folder of the service; default a new one, removed when nothing is wrong")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := torture(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		os.Exit(1)
+	}
+}
+
+// session is one run of the service, of several lives.
+type session struct {
+	options
+	run     run
+	ledger  *ledger
+	service *service
+	rng     *rand.Rand
+	made    map[string]int // faults by kind
+	ended   int            // times that the service died where it was to
+}
+
+func torture(ctx context.Context, o options) (err error) {
+	dir := o.dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "torture-"); err != nil {
+			return err
+		}
+	}
+	if o.binary == "" {
+		if o.binary, err = build(".", dir, controls[o.control]); err != nil {
+			return err
+		}
+	}
+	data := filepath.Join(dir, "data")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s := &session{options: o, run: run{o.seed, time.Now().Truncate(time.Second)}, ledger: &ledger{}, made: map[string]int{}, rng: rand.New(rand.NewPCG(o.seed, 1)),
+		service: &service{binary: o.binary, dir: data, log: log, args: []string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", "2s", "--rate-limit", "0", "--rate-limit-address", "0"}}}
+	s.service.args = append(s.service.args, o.args...)
+	fmt.Fprintf(o.out, "seed %d, folder %s\n", o.seed, dir)
+	err = s.all(ctx)
+	documents, acknowledged, sent := s.ledger.count()
+	fmt.Fprintf(o.out, "faults %v; died where it was to %d times; %d documents, %d publishes, %d acknowledged\n", s.made, s.ended, documents, sent, acknowledged)
+	if err == nil && o.dir == "" {
+		return os.RemoveAll(dir)
+	}
+	return err
+}
+
+// all makes faults under load, heals, and judges.
+func (s *session) all(ctx context.Context) error {
+	if err := s.service.start(""); err != nil {
+		return err
+	}
+	defer func() { _, _ = s.service.stop(syscall.SIGKILL, 10*time.Second) }() // at the end of everything
+	if err := s.untilReady(ctx); err != nil {
+		return err
+	}
+	r := &reader{service: s.service, start: s.run.start}
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := (&oracle{run: s.run, ledger: s.ledger, service: s.service}).settled(ctx); err != nil {
+		return err
+	}
+	l := &load{run: s.run, ledger: s.ledger, url: s.service.stream, each: time.Millisecond, sizes: s.batch}
+	loading, rest := context.WithCancel(ctx)
+	wait := l.publishers(loading, s.publishers)
+	var reading sync.WaitGroup
+	reading.Go(func() { r.read(loading, rand.New(rand.NewPCG(s.seed, 2))) })
+	err := s.faults(ctx)
+	rest()
+	wait()
+	reading.Wait()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%d answers while faults were made\n", r.answers)
+	if len(r.wrong) > 0 {
+		return fmt.Errorf("answers: with other actions than there are, and none is said to be missing:\n  %s", strings.Join(r.wrong, "\n  "))
+	}
+	return s.judge(ctx)
+}
+
+func (s *session) untilReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	return s.service.ready(ctx)
+}
+
+// judge starts the service once more, if it does not run, and asks the oracle: at once,
+// and after another start.
+func (s *session) judge(ctx context.Context) error {
+	o := &oracle{run: s.run, ledger: s.ledger, service: s.service}
+	for _, when := range []string{"after the faults", "after another start"} {
+		if s.service.ended() || when == "after another start" {
+			if err := s.again(ctx, syscall.SIGTERM, ""); err != nil {
+				return err
+			}
+		}
+		settling, cancel := context.WithTimeout(ctx, 5*time.Minute)
+		err := o.settled(settling)
+		cancel()
+		if err == nil {
+			err = o.judge(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("%s:\n%w", when, err)
+		}
+	}
+	if rss := s.service.resident(); rss > 1<<30 {
+		return fmt.Errorf("the service takes %d MiB", rss>>20)
+	}
+	return nil
+}
+
+// again ends the service and starts it anew.
+func (s *session) again(ctx context.Context, signal syscall.Signal, die string) error {
+	already, err := s.service.stop(signal, 30*time.Second)
+	if err != nil {
+		return err
+	}
+	if already {
+		s.ended++
+	}
+	if err := s.service.start(die); err != nil {
+		return err
+	}
+	if die != "" {
+		return nil // it may die before it is ready
+	}
+	return s.untilReady(ctx)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// short is what CI has time for; make torture goes on for as long as it is told.
+func short(t *testing.T, name string, o options) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	dir := t.TempDir()
+	t.Chdir("../..")
+	if o.binary == "" {
+		binary, err := build(".", dir, controls[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.binary = binary
+	}
+	o.dir, o.out, o.publishers, o.batch = dir, &out, 3, 60
+	if o.seed == 0 {
+		o.seed = uint64(time.Now().UnixNano())
+	}
+	err := torture(t.Context(), o)
+	return out.String(), err
+}
+
+// Killed, stopped and disturbed under load: what was acknowledged is there, once, byte for
+// byte, in the store and in the archive, and nothing else is.
+func TestTorture(t *testing.T) {
+	said, err := short(t, "", options{duration: 20 * time.Second, rounds: 1 << 30})
+	t.Log(said)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A defect that would lose, double, move or hide actions is found, each: an oracle that
+// finds nothing proves nothing.
+func TestControls(t *testing.T) {
+	for name, c := range controls {
+		t.Run(name, func(t *testing.T) {
+			said, err := short(t, name, options{duration: 4 * time.Second, rounds: 1 << 30, only: c.needs})
+			found := err != nil && slices.ContainsFunc(c.finds, func(what string) bool { return strings.Contains(err.Error(), what+": ") })
+			if !found {
+				t.Errorf("not found (%q): %v\n%s", c.finds, err, said)
+			}
+		})
+	}
+}
+
+// The same seed makes the same documents; others are others, and spoilt ones keep their id.
+func TestDocuments(t *testing.T) {
+	a, b := run{7, time.Now()}, run{8, time.Now()}
+	fates := map[fate]int{}
+	o := &oracle{run: a}
+	for n := range 5000 {
+		d := a.document(n)
+		if again := a.document(n); string(again.text) != string(d.text) || again.fate != d.fate {
+			t.Fatalf("%d is another document the second time", n)
+		}
+		if string(b.document(n).text) == string(d.text) {
+			t.Fatalf("%d is the same in two runs", n)
+		}
+		if found, ok := o.idIn(string(d.text)); !ok || found != n {
+			t.Fatalf("%d is not found in %.200s", n, d.text)
+		}
+		fates[d.fate]++
+	}
+	if fates[stored] < 4000 || fates[dead] < 10 || fates[tooOld] < 10 {
+		t.Error(fates)
+	}
+	if _, ok := a.number("t8-1"); ok {
+		t.Error("an id of another run is taken for one of this")
+	}
+	if _, ok := a.number("t7-1x"); ok {
+		t.Error("an id that nobody made is taken for one")
+	}
+}
+
+// Every edit fits the sources as they are.
+func TestEdits(t *testing.T) {
+	t.Chdir("../..")
+	for name, c := range controls {
+		for _, e := range c.edits {
+			text, err := os.ReadFile(e.file)
+			if err != nil || strings.Count(string(text), e.old) != 1 {
+				t.Errorf("%s: %q stands %d times in %s: %v", name, e.old, strings.Count(string(text), e.old), e.file, err)
+			}
+		}
+	}
+	for name, e := range places {
+		text, err := os.ReadFile(e.file)
+		if err != nil || strings.Count(string(text), e.old) != 1 {
+			t.Errorf("%s: %q stands %d times in %s: %v", name, e.old, strings.Count(string(text), e.old), e.file, err)
+		}
+	}
+}
