@@ -107,6 +107,13 @@ func typingOf(u *url.URL) (t typing, n int, err error) {
 	return typingAt(text, at), n, nil
 }
 
+// beginning is with what the names begin that are looked for: who types on asks the same
+// question, and who goes through the directory does not.
+func beginning(typed string) string {
+	runes := []rune(strings.ToLower(strings.TrimLeft(typed, `" -`)))
+	return string(runes[:min(2, len(runes))])
+}
+
 // complete answers how what is being typed may go on. A text that is not finished, or
 // wrong, is none that is refused.
 func (s *server) complete(c *gin.Context) {
@@ -125,7 +132,7 @@ func (s *server) complete(c *gin.Context) {
 	more := len(found) > n
 	found = found[:min(n, len(found))]
 	if err == nil && asked {
-		err = s.counted(c, "names", namesIn(found))
+		err = s.counted(c, "names as "+beginning(t.typed), namesIn(found))
 	}
 	if err != nil {
 		s.fail(c, err)

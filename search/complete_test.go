@@ -152,8 +152,8 @@ func TestCompletionsOfNamesAreRecorded(t *testing.T) {
 		path, role string
 		recorded   int
 	}{{"completions?q=us&at=1", "compliance", 0}, {"completions?q=outcome:f", "compliance", 0}, {"query?q=user:melody", "compliance", 0}, {"completions?q=user:melody", "admin", 0},
-		{"completions?q=user:melody", "compliance", 1}, {"completions?q=arts", "compliance", 0}, {"completions?q=course:x", "compliance", 0}, // while the same person types
-		{"completions?q=course:x", "support", 1}} {
+		{"completions?q=user:melody", "compliance", 1}, {"completions?q=user:%22melody+w", "compliance", 0}, // the same person types on
+		{"completions?q=user:%22melody+w", "support", 1}, {"completions?q=arts", "compliance", 1}, {"completions?q=course:x", "compliance", 1}} {
 		before := len(kept)
 		w := httptest.NewRecorder()
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/institutions/uni/"+c.path, nil)
