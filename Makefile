@@ -10,7 +10,7 @@ COMMIT     ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null && { [ -z "$$(gi
 COMMIT     := $(subst $(eval ) ,-,$(strip $(COMMIT)))
 BUILDFLAGS ?= -trimpath -buildvcs=false
 
-.PHONY: run build test test-page page check format bench bench-page pictures fuzz torture mutants reproducible licences check-licences sbom vuln
+.PHONY: run build test test-page page check format bench bench-page pictures fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
 
 run: build ## the service on this machine, with demo actions, in the folder data
 	@bin/actionlog serve --data data --demo
@@ -75,6 +75,9 @@ fuzz: ## every fuzz target for FUZZTIME
 FOR ?= 10m
 torture: ## the service under load, killed and disturbed for FOR (10m); then everything is accounted for
 	$(GO) run ./internal/torture -for $(FOR)
+
+torture-engine: ## the same on an OpenSearch from packages, which is killed too
+	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run TestTortureOnOpenSearch -count 1 -timeout 24h -v ./internal/torture
 
 mutants: ## every mutant that forgets the institution somewhere is caught by a test
 	$(GO) test -tags mutants -run TestMutantsAreCaught -count 1 -timeout 20m ./cmd/actionlog

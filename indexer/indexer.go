@@ -110,7 +110,10 @@ func (x *Indexer) receive(ctx context.Context, to chan<- jetstream.Msg) {
 					giveBack(m)
 				}
 			}
-			err = batch.Error()
+			// A batch that ends early has lost some on the way, which are delivered again.
+			if err = batch.Error(); errors.Is(err, jetstream.ErrBatchCompleted) {
+				err = nil
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			x.Log.Warn("indexer: waiting for the stream", "error", err)

@@ -2,12 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"actionlog/internal/enginetest"
 )
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
 
 // short is what CI has time for; make torture goes on for as long as it is told.
 func short(t *testing.T, name string, o options) (string, error) {
@@ -34,6 +39,33 @@ func short(t *testing.T, name string, o options) (string, error) {
 // byte, in the store and in the archive, and nothing else is.
 func TestTorture(t *testing.T) {
 	said, err := short(t, "", options{duration: 20 * time.Second, rounds: 1 << 30})
+	t.Log(said)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// The same on OpenSearch, which is killed too: the long form only, as long as
+// ACTIONLOG_TORTURE says (make torture-engine).
+func TestTortureOnOpenSearch(t *testing.T) {
+	duration, err := time.ParseDuration(os.Getenv("ACTIONLOG_TORTURE"))
+	if err != nil {
+		t.Skip("the long form: ACTIONLOG_TORTURE=10m")
+	}
+	engine := enginetest.StartCluster(t, enginetest.OpenSearch3, 1, "1g")
+	killed := fault{"the engine is killed", 4, func(ctx context.Context, s *session) error {
+		engine.Kill(t, 0)
+		sleep(ctx, s.between(0, 10_000))
+		engine.Restart(t, 0)
+		return nil
+	}}
+	only := []string{killed.name}
+	for _, f := range faults {
+		if f.name != "a day is locked" { // there is no file to lock
+			only = append(only, f.name)
+		}
+	}
+	said, err := short(t, "", options{duration: duration, rounds: 1 << 30, args: []string{"--engine", engine.URLs()[0]}, more: []fault{killed}, only: only})
 	t.Log(said)
 	if err != nil {
 		t.Error(err)
