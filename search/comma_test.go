@@ -19,7 +19,8 @@ func TestCommas(t *testing.T) {
 			t.Errorf("%s: %q", text, got)
 		}
 	}
-	for _, values := range []url.Values{{"action": {`api.get:/reports\,all/`, "x"}}, {"action": {`-api.get:/reports\,all/`, `-y\,z`}}} {
+	for _, values := range []url.Values{{"action": {`api.get:/reports\,all/`, "x"}}, {"action": {`-api.get:/reports\,all/`, `-y\,z`}},
+		{"action": {`api.get:/reports\,all/`, `x\`, "y", "z"}}, {"action": {`-api.get:/reports\,all/`, `-x\`, `-y\`, "-z"}}} {
 		said, err := speak(url.Values{"q": {render(normal(values))}})
 		if err != nil || !slices.Equal(normal(said.values)["action"], values["action"]) {
 			t.Errorf("%q as %s: %q, %v", values, render(normal(values)), said.values, err)

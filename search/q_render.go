@@ -69,8 +69,8 @@ func renderFilter(q qualifier, values []string) (parts []string) {
 		odd = odd || strings.HasPrefix(text, `\-`)
 		unwanted = append(unwanted, text)
 	}
-	if filters[q.name].list && len(wanted) > 0 {
-		wanted = []string{strings.Join(wanted, ",")}
+	if filters[q.name].list {
+		wanted = joined(wanted)
 	}
 	for _, v := range wanted {
 		parts = append(parts, q.short+":"+quote(v))
@@ -83,10 +83,25 @@ func renderFilter(q qualifier, values []string) (parts []string) {
 			parts = append(parts, "-"+q.short+":"+quote(unwanted[i]))
 		}
 	}
-	if filters[q.name].list && !odd && len(unwanted) > 0 {
-		parts = append(parts, "-"+q.short+":"+quote(strings.Join(unwanted, ",")))
+	if filters[q.name].list && !odd {
+		for _, text := range joined(unwanted) {
+			parts = append(parts, "-"+q.short+":"+quote(text))
+		}
 	}
 	return parts
+}
+
+// joined puts values together with commas, but for those at whose end a comma would be
+// one of theirs.
+func joined(values []string) (texts []string) {
+	for i, v := range values {
+		if i > 0 && !strings.HasSuffix(values[i-1], `\`) {
+			texts[len(texts)-1] += "," + v
+		} else {
+			texts = append(texts, v)
+		}
+	}
+	return texts
 }
 
 // renderWords writes the values of any. One is plain words; alternatives need the
