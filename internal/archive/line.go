@@ -191,7 +191,11 @@ func parseLine(line []byte) (*Line, error) {
 func readDocument(text []byte) ([]byte, error) {
 	plain, ok := bytes.CutPrefix(text, []byte(`"document":`))
 	if ok && !bytes.HasSuffix(text, []byte(`"}`)) {
-		return plain[:len(plain)-1], nil
+		document, whole := bytes.CutSuffix(plain, []byte("}"))
+		if !whole || len(document) == 0 {
+			return nil, errLine
+		}
+		return document, nil
 	}
 	var parts struct {
 		Raw       *string         `json:"raw"`
