@@ -35,7 +35,7 @@ vuln: ## known vulnerabilities in the code that is reached; needs the network
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 test: ## all tests
-	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 40m ./...
 	web/check
 
 test-page: ## the page: types, build, tests, and in Chromium
@@ -74,6 +74,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 FOR ?= 10m
 torture: ## the service under load, killed and disturbed for FOR (10m); then everything is accounted for
+	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run TestControls -count 1 -timeout 20m ./internal/torture
 	$(GO) run ./internal/torture -for $(FOR)
 
 torture-engine: ## the same on an OpenSearch from packages, which is killed too

@@ -38,7 +38,7 @@ func short(t *testing.T, name string, o options) (string, error) {
 // Killed, stopped and disturbed under load: what was acknowledged is there, once, byte for
 // byte, in the store and in the archive, and nothing else is.
 func TestTorture(t *testing.T) {
-	said, err := short(t, "", options{duration: 20 * time.Second, rounds: 1 << 30})
+	said, err := short(t, "", options{duration: 15 * time.Second, rounds: 1 << 30})
 	t.Log(said)
 	if err != nil {
 		t.Error(err)
@@ -73,8 +73,11 @@ func TestTortureOnOpenSearch(t *testing.T) {
 }
 
 // A defect that would lose, double, move or hide actions is found, each: an oracle that
-// finds nothing proves nothing.
+// finds nothing proves nothing. (Long form only, before make torture begins: six builds.)
 func TestControls(t *testing.T) {
+	if os.Getenv("ACTIONLOG_TORTURE") == "" {
+		t.Skip("the long form: make torture")
+	}
 	for name, c := range controls {
 		t.Run(name, func(t *testing.T) {
 			said, err := short(t, name, options{duration: 4 * time.Second, rounds: 1 << 30, only: c.needs})

@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { launch, rows, settled, visit } from "../e2e/browser.mjs";
-import { binary, institution, known, allKnown, Service } from "../e2e/service.mjs";
+import { binary, institution, known, Service } from "../e2e/service.mjs";
 
 const into = fileURLToPath(new URL("../../docs/pictures/", import.meta.url));
 mkdirSync(into, { recursive: true });
@@ -28,7 +28,7 @@ const pictures = {
 const service = await new Service(binary()).start();
 const browser = await launch();
 try {
-  await service.publish(...allKnown);
+  await service.publish(known.removed, ...known.bulk);
   for (const [name, p] of Object.entries(pictures)) {
     const page = await visit(browser, service, p.path, p.options);
     await ready(page);
