@@ -39,7 +39,7 @@ const (
 type Indexer struct {
 	Consumer    jetstream.Consumer
 	Renew       func(ctx context.Context) (jetstream.Consumer, error) // makes the consumer anew where somebody deleted it; nil: nothing does
-	Incarnation string                                                // of the stream, for positions
+	Incarnation func(ctx context.Context) string                      // of the stream, for positions; waits until it is known. Asked for each message
 	Writer      actionlog.Writer
 	Workers     int // batches that are written at the same time; default 1
 	Dead        actionlog.DeadLetters
@@ -151,7 +151,7 @@ func giveBack(m jetstream.Msg) {
 func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to chan<- []entry) {
 	defer close(to)
 	for m := range from {
-		batch, size := []entry{x.judge(m)}, len(m.Data())
+		batch, size := []entry{x.judge(ctx, m)}, len(m.Data())
 		wait := linger
 		if x.Workers > 1 && x.writing.Load() > 0 {
 			wait = gather
@@ -171,7 +171,7 @@ func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to cha
 					giveBackAll(batch)
 					return
 				}
-				batch = append(batch, x.judge(m))
+				batch = append(batch, x.judge(ctx, m))
 				size += len(m.Data())
 			case <-pause:
 				pause = nil
@@ -200,11 +200,11 @@ type entry struct {
 }
 
 // judge decides what a message is.
-func (x *Indexer) judge(m jetstream.Msg) entry {
+func (x *Indexer) judge(ctx context.Context, m jetstream.Msg) entry {
 	e := entry{msg: m}
 	position, received := actionlog.Position{}, x.Now()
 	if meta, err := m.Metadata(); err == nil {
-		position = actionlog.Position{Stream: x.Incarnation, Sequence: meta.Sequence.Stream}
+		position = actionlog.Position{Stream: x.Incarnation(ctx), Sequence: meta.Sequence.Stream}
 		received = meta.Timestamp.UTC()
 	}
 	item, reason, err := x.check(m)

@@ -44,7 +44,7 @@ func (r running) index(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &indexer.Indexer{Consumer: consumer, Incarnation: "test", Writer: r.store, Dead: r.bus.DeadLetters(),
+	x := &indexer.Indexer{Consumer: consumer, Incarnation: func(context.Context) string { return "test" }, Writer: r.store, Dead: r.bus.DeadLetters(),
 		Metrics: indexer.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

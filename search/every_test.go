@@ -149,7 +149,7 @@ func (everyLetter) Count(context.Context) (map[string]int64, error) {
 type everyArchive struct{ everything }
 
 func (everyArchive) PublicKey(context.Context) (string, error) { return "archive+0000+AAAA", nil }
-func (everyArchive) Prove(context.Context, string, actionlog.Position) (any, error) {
+func (everyArchive) Prove(context.Context, string, string, actionlog.Position) (any, error) {
 	return archive.Proof{Version: 1, Statement: "{}", Size: 2, Path: [][]byte{{1}}, Checkpoint: "x\n2\nAAAA\n"}, nil
 }
 

@@ -15,9 +15,9 @@ type Archive interface {
 	// PublicKey is what proofs are checked with: a signed note's verifier key.
 	// ErrNotFound: there is none yet.
 	PublicKey(ctx context.Context) (string, error)
-	// Prove returns the proof, which encodes as JSON, of an institution's action at a
-	// position. ErrNotFound: the archive has none there; ErrConflict: it is too early.
-	Prove(ctx context.Context, institution string, p actionlog.Position) (proof any, err error)
+	// Prove returns the proof, which encodes as JSON, of an institution's action with an ID
+	// at a position. ErrNotFound: the archive has none there; ErrConflict: it is too early.
+	Prove(ctx context.Context, institution, id string, p actionlog.Position) (proof any, err error)
 }
 
 // archiveKey hands out the public key: what proves the archive is nobody's secret.
@@ -44,7 +44,7 @@ func (s *server) proof(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	proof, err := s.Archive.Prove(c.Request.Context(), r.Institution, r.Position)
+	proof, err := s.Archive.Prove(c.Request.Context(), r.Institution, r.ID, r.Position)
 	if errors.Is(err, actionlog.ErrConflict) {
 		s.answer(c, newProblem(http.StatusConflict, "the action is archived, and its segment is not sealed yet: there is a proof once it is, in some minutes"))
 		return

@@ -112,12 +112,12 @@ func (a archivePort) PublicKey(ctx context.Context) (string, error) {
 	return p.PublicKey(ctx)
 }
 
-func (a archivePort) Prove(ctx context.Context, institution string, at actionlog.Position) (any, error) {
+func (a archivePort) Prove(ctx context.Context, institution, id string, at actionlog.Position) (any, error) {
 	p, err := a.open()
 	if err != nil {
 		return nil, err
 	}
-	return p.Prove(ctx, institution, at)
+	return p.Prove(ctx, institution, id, at)
 }
 
 // storageAt is the storage of an archive by what the user calls it.

@@ -14,6 +14,7 @@ import (
 	"actionlog"
 	"actionlog/indexer"
 	"actionlog/internal/access"
+	"actionlog/internal/archive"
 	"actionlog/internal/bus"
 	"actionlog/internal/demo"
 	"actionlog/internal/sqlite"
@@ -58,7 +59,7 @@ func (r *running) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x, err := r.startWriting(ctx, nats, store, scrubber, registry, failed)
+	x, err := r.startWriting(ctx, nats, store, keeping, scrubber, registry, failed)
 	if err != nil {
 		return err
 	}
@@ -225,11 +226,11 @@ func secretFile(path string) (string, error) {
 
 // startWriting starts what takes actions into the store, unless that is the work of
 // other processes: then there is no indexer.
-func (r *running) startWriting(ctx context.Context, nats *bus.Bus, store engine, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
+func (r *running) startWriting(ctx context.Context, nats *bus.Bus, store engine, keeping *archive.Archiver, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
 	if r.cmd.Role == "search" || r.cmd.Role == "archiver" {
 		return nil, nil
 	}
-	x, err := r.startIndexer(ctx, nats, store, scrubber, registry, failed)
+	x, err := r.startIndexer(ctx, nats, store, keeping, scrubber, registry, failed)
 	if err != nil {
 		return nil, err
 	}
@@ -238,20 +239,45 @@ func (r *running) startWriting(ctx context.Context, nats *bus.Bus, store engine,
 	return x, nil
 }
 
-func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store engine, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
+func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store engine, keeping *archive.Archiver, scrubber *actionlog.Scrubber, registry prometheus.Registerer, failed chan<- error) (*indexer.Indexer, error) {
 	consumer, err := b.Consumer(ctx, bus.Indexer)
 	if err != nil {
 		return nil, err
 	}
-	incarnation, err := b.Incarnation(ctx)
-	if err != nil {
-		return nil, err
-	}
 	renew := func(ctx context.Context) (jetstream.Consumer, error) { return b.Renew(ctx, bus.Indexer) }
-	x := &indexer.Indexer{Consumer: consumer, Renew: renew, Incarnation: incarnation, Writer: store, Workers: workers(store), Dead: b.DeadLetters(),
+	x := &indexer.Indexer{Consumer: consumer, Renew: renew, Incarnation: r.incarnation(b, keeping), Writer: store, Workers: workers(store), Dead: b.DeadLetters(),
 		Scrubber: scrubber, Metrics: indexer.NewMetrics(registry), Log: r.log}
 	r.background("indexer", failed, x.Run)
 	return x, nil
+}
+
+const (
+	// lookWithin is how long the indexer waits for this process's archiver, after each
+	// connection, to look whether the stream went back.
+	lookWithin = 5 * time.Second
+	// lookElsewhere is how long it gives an archiver elsewhere.
+	lookElsewhere = 3 * time.Second
+)
+
+// incarnation returns what tells the indexer the stream's incarnation. A stream goes back
+// only while its servers are away; it is the archiver who notices (keeping; nil: it is
+// another process), and gives it another name.
+func (r *running) incarnation(b *bus.Bus, keeping *archive.Archiver) func(ctx context.Context) string {
+	if r.cmd.Archive == archiveOff {
+		return func(context.Context) string { return b.Stream() }
+	}
+	looked := func(since time.Time) bool {
+		if keeping == nil {
+			return time.Since(since) > lookElsewhere
+		}
+		return keeping.Looked().After(since) || keeping.Trouble() != nil || time.Since(since) > lookWithin
+	}
+	return func(ctx context.Context) string {
+		for !looked(b.Since()) && ctx.Err() == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+		return b.Stream()
+	}
 }
 
 // checks are what readiness means.

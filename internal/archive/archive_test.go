@@ -202,14 +202,17 @@ func TestGoesOnAfterRestart(t *testing.T) {
 		f.Close()
 	}
 	w := newWriter(t, dir)
-	if err := w.Append(t.Context(), []Line{{Position: actionlog.Position{Stream: "s2", Sequence: 3}, ReceivedAt: time.Now(), Institution: "x", Dead: "invalid"}}); err != nil {
-		t.Fatal(err)
+	for _, n := range []uint64{3, 6} {
+		if err := w.Append(t.Context(), []Line{{Position: actionlog.Position{Stream: "s2", Sequence: n}, ReceivedAt: time.Now(), Institution: "x", Dead: "invalid"}}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	r := verify(t, dir, key)
-	if r.Actions != 601 || r.Segments != 4 || len(r.Findings) != 1 || !strings.Contains(r.Findings[0].What, "positions s2.1 to 2 were not on the stream") {
+	if r.Actions != 602 || r.Segments != 4 || len(r.Findings) != 1 || !strings.Contains(r.Findings[0].What, "positions s2.4 to 5 were not on the stream") ||
+		len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "positions s2.1 to 2 were not on the stream") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -25,17 +25,18 @@ type Message struct {
 // Source is the stream as the archiver reads it: a consumer of its own, which remembers
 // up to where it was acknowledged.
 type Source interface {
-	// Incarnation is the stream part of its positions.
-	Incarnation(ctx context.Context) (string, error)
 	// Fetch returns the next messages: those that come within wait, at most max and about
 	// as many bytes. After a restart it may go on behind messages that were
 	// delivered and not acknowledged, or begin with some that were.
 	Fetch(ctx context.Context, max, bytes int, wait time.Duration) ([]Message, error)
 	// At returns a message, or ErrNotFound where the stream does not hold it.
 	At(ctx context.Context, sequence uint64) (Message, error)
-	// Held is the first and the last sequence that the stream holds or held; an empty
-	// stream has first = last+1.
-	Held(ctx context.Context) (first, last uint64, err error)
+	// Held is the incarnation of the stream, which is the stream part of its positions, and
+	// the first and the last sequence that it holds or held; an empty stream has first =
+	// last+1.
+	Held(ctx context.Context) (stream string, first, last uint64, err error)
+	// StartAnew gives the stream another incarnation, unless it is not was any more.
+	StartAnew(ctx context.Context, was string) error
 	// Acknowledge says that all messages up to a sequence are archived.
 	Acknowledge(ctx context.Context, sequence uint64) error
 }
@@ -47,6 +48,8 @@ const (
 	// actions would take the disk from the stream and the store.
 	fetchWait = 500 * time.Millisecond
 	maxPause  = 30 * time.Second
+	// lookAgain is after what time a stream that seems to have gone back is looked at again.
+	lookAgain = time.Second
 )
 
 // Archiver takes the stream into an archive. All fields but Log are required.
@@ -58,6 +61,7 @@ type Archiver struct {
 
 	trouble  atomic.Pointer[error]
 	writing  atomic.Bool // the archive is open
+	looked   atomic.Int64
 	mu       sync.Mutex
 	archived actionlog.Position
 	sealing  []sealWait // who waits
@@ -108,12 +112,21 @@ func (a *Archiver) Archived() actionlog.Position {
 	return a.archived
 }
 
+// Looked is when what the stream holds was last found to go on behind what is archived:
+// until then it had not gone back. Zero: never.
+func (a *Archiver) Looked() time.Time {
+	if at := a.looked.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
+
 // Writing tells whether this archiver is the one that writes the archive.
 func (a *Archiver) Writing() bool { return a.writing.Load() }
 
 // Seal returns when all that the stream took before the call is sealed.
 func (a *Archiver) Seal(ctx context.Context) error {
-	_, last, err := a.Source.Held(ctx)
+	_, _, last, err := a.Source.Held(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,7 +180,7 @@ func (a *Archiver) run(ctx context.Context, well func()) error {
 			a.Log.Warn("archive: closing", "error", err)
 		}
 	}()
-	stream, err := a.Source.Incarnation(ctx)
+	stream, _, _, err := a.Source.Held(ctx)
 	if err != nil {
 		return err
 	}
@@ -199,6 +212,60 @@ func (a *Archiver) acknowledge(ctx context.Context, w *Writer, stream string) er
 	return a.Source.Acknowledge(ctx, at)
 }
 
+// held is what the stream holds, as long as it is the one that it was.
+func (a *Archiver) held(ctx context.Context, w *Writer, was string) (first, last uint64, err error) {
+	now := time.Now().UnixNano()
+	for again := false; ; again = true {
+		stream, first, last, err := a.Source.Held(ctx)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case stream != was:
+			return 0, 0, fmt.Errorf("archive: the stream is another one now (%s, it was %s)", stream, was)
+		case last+1 >= w.Next(stream):
+			if err = a.known(ctx, w, stream); err == nil {
+				a.looked.Store(now)
+			}
+			return first, last, err
+		case again:
+			return 0, 0, a.wentBack(ctx, w, stream, fmt.Sprintf("it ends at %d", last))
+		}
+		select {
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+// known looks whether what the stream holds at the last archived position is what was
+// archived.
+func (a *Archiver) known(ctx context.Context, w *Writer, stream string) error {
+	last := w.Next(stream) - 1
+	newest, at := w.newest()
+	if last == 0 {
+		return nil
+	}
+	if newest != stream {
+		return a.wentBack(ctx, w, stream, "it was "+newest+" since")
+	}
+	m, err := a.Source.At(ctx, last)
+	switch {
+	case errors.Is(err, actionlog.ErrNotFound): // trimmed
+		return nil
+	case err != nil || m.ReceivedAt.Equal(at):
+		return err
+	}
+	return a.wentBack(ctx, w, stream, fmt.Sprintf("it took %d at %s, and before at %s", last, m.ReceivedAt.UTC().Format(time.RFC3339Nano), at.Format(time.RFC3339Nano)))
+}
+
+// wentBack has the stream get another incarnation: its sequences come a second time, and
+// are not those that are archived. All that it holds is archived under the new one.
+func (a *Archiver) wentBack(ctx context.Context, w *Writer, stream, why string) error {
+	err := fmt.Errorf("archive: the stream %s went back: %s, and it is archived up to %d", stream, why, w.Next(stream)-1)
+	return errors.Join(err, a.Source.StartAnew(ctx, stream))
+}
+
 // batch archives the next messages.
 func (a *Archiver) batch(ctx context.Context, w *Writer, stream string) error {
 	messages, err := a.Source.Fetch(ctx, fetchMessages, fetchBytes, fetchWait)
@@ -208,10 +275,7 @@ func (a *Archiver) batch(ctx context.Context, w *Writer, stream string) error {
 		}
 		return err
 	}
-	if now, err := a.Source.Incarnation(ctx); err != nil || now != stream {
-		if err == nil {
-			err = fmt.Errorf("archive: the stream is another one now (%s, it was %s)", now, stream)
-		}
+	if _, _, err := a.held(ctx, w, stream); err != nil {
 		return err
 	}
 	next := w.Next(stream)
@@ -240,7 +304,7 @@ func (a *Archiver) batch(ctx context.Context, w *Writer, stream string) error {
 // holds before a position, or, where that is 0, all that it holds and nobody delivers.
 func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before uint64) error {
 	next := w.Next(stream)
-	first, last, err := a.Source.Held(ctx)
+	first, last, err := a.held(ctx, w, stream)
 	if err != nil {
 		return err
 	}
@@ -249,6 +313,10 @@ func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before ui
 	}
 	if next >= before {
 		return nil
+	}
+	if next == 1 && first > 1 {
+		a.Log.Warn("archive: what the stream held earlier is archived under another incarnation, or is not", "stream", stream, "from", first)
+		next = first
 	}
 	if next < first {
 		a.Log.Error("archive: the stream does not hold these positions any more; the archive has a gap", "stream", stream, "first", next, "last", min(first, before)-1)

@@ -47,25 +47,37 @@ func (p *Prover) PublicKey(ctx context.Context) (string, error) {
 	return string(text), err
 }
 
-// Prove makes the proof of an institution's action at a position. It is ErrNotFound
-// where the archive has none there, and wraps ErrNotSealed and actionlog.ErrConflict
-// where it is too early.
-func (p *Prover) Prove(ctx context.Context, institution string, at actionlog.Position) (*Proof, error) {
+// Prove makes the proof of an institution's action, by its ID and the position at which
+// the store has it. It is ErrNotFound where the archive has none there, and wraps
+// ErrNotSealed and actionlog.ErrConflict where it is too early. Where the stream went back,
+// what was indexed before anybody knew is archived under the incarnation that followed, at
+// the same sequence: it is looked for there, too.
+func (p *Prover) Prove(ctx context.Context, institution, id string, at actionlog.Position) (*Proof, error) {
 	if _, err := os.Stat(p.KeyFile); err != nil {
 		return nil, fmt.Errorf("archive: signing key: %w: %w", actionlog.ErrNotFound, err)
 	}
-	id, signer, _, err := signingKey(p.KeyFile)
+	r := &Reader{p.Storage}
+	segments, err := r.find(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range segments {
+		proof, err := p.prove(ctx, m, institution, id, at.Sequence)
+		if !errors.Is(err, actionlog.ErrNotFound) {
+			return proof, err
+		}
+	}
+	return nil, p.absent(ctx, at)
+}
+
+// prove makes the proof of an action that stands in a segment; ErrNotFound where it does
+// not.
+func (p *Prover) prove(ctx context.Context, m *manifest, institution, id string, sequence uint64) (*Proof, error) {
+	name, signer, _, err := signingKey(p.KeyFile)
 	if err != nil {
 		return nil, err
 	}
 	r := &Reader{p.Storage}
-	m, err := r.find(ctx, at)
-	if errors.Is(err, actionlog.ErrNotFound) {
-		return nil, p.absent(ctx, at, err)
-	}
-	if err != nil {
-		return nil, err
-	}
 	var leaves [][]byte
 	index, first := -1, ""
 	proof := &Proof{Version: 1}
@@ -81,14 +93,14 @@ func (p *Prover) Prove(ctx context.Context, institution string, at actionlog.Pos
 			first = h.receivedAt
 		}
 		body := line[:len(line)-1]
-		if h.sequence == at.Sequence && h.dead == "" {
+		if h.sequence == sequence && h.dead == "" && isAction(line, id) {
 			index, proof.Statement = len(leaves), "{"+string(body[h.statement:])
 		}
 		hash := statementHash(body)
 		leaves = append(leaves, hash[:])
 	}
 	if index < 0 {
-		return nil, fmt.Errorf("archive: position %s: %w", at, actionlog.ErrNotFound)
+		return nil, fmt.Errorf("archive: %s in %s: %w", id, m.Segment.Name, actionlog.ErrNotFound)
 	}
 	t := newTree()
 	for _, leaf := range leaves {
@@ -102,13 +114,23 @@ func (p *Prover) Prove(ctx context.Context, institution string, at actionlog.Pos
 	if proof.Path, err = inclusion(leaves, proof.Index); err != nil {
 		return nil, err
 	}
-	text, err := (&checkpoint{origin(id) + "/" + institution + "/" + first, proof.Size, t.root()}).sign(signer)
+	text, err := (&checkpoint{origin(name) + "/" + institution + "/" + first, proof.Size, t.root()}).sign(signer)
 	proof.Checkpoint = string(text)
 	return proof, err
 }
 
-// absent says why there is no segment of a position: err, or that it is too early.
-func (p *Prover) absent(ctx context.Context, at actionlog.Position, err error) error {
+// isAction tells whether a line is the action with an ID.
+func isAction(line []byte, id string) bool {
+	l, err := parseLine(line)
+	if err != nil {
+		return false
+	}
+	item, err := actionlog.Parse(l.Document, nil)
+	return err == nil && item.ID == id
+}
+
+// absent says why there is nothing at a position: there never will be, or it is too early.
+func (p *Prover) absent(ctx context.Context, at actionlog.Position) error {
 	number, e := newest(ctx, p.Storage)
 	if e != nil {
 		return e
@@ -124,17 +146,19 @@ func (p *Prover) absent(ctx context.Context, at actionlog.Position, err error) e
 	if at.Sequence > end {
 		return fmt.Errorf("archive: position %s %w: %w", at, ErrNotSealed, actionlog.ErrConflict)
 	}
-	return err
+	return fmt.Errorf("archive: position %s: %w", at, actionlog.ErrNotFound)
 }
 
-// find returns the manifest of a position. The names of segments say where it is.
-func (r *Reader) find(ctx context.Context, p actionlog.Position) (*manifest, error) {
+// find returns the manifests of a position: those of its incarnation, then those of others
+// that have its sequence. The names of segments say where it is.
+func (r *Reader) find(ctx context.Context, p actionlog.Position) (own []*manifest, err error) {
+	var others []*manifest
 	for f, err := range r.Storage.List(ctx, "segments/") {
 		if err != nil {
 			return nil, err
 		}
 		parts := strings.Split(strings.TrimPrefix(f.Name, "segments/"), "-")
-		if len(parts) < 4 || parts[1] != p.Stream {
+		if len(parts) < 4 {
 			continue
 		}
 		number, err := strconv.ParseUint(parts[0], 10, 64)
@@ -144,11 +168,17 @@ func (r *Reader) find(ctx context.Context, p actionlog.Position) (*manifest, err
 			continue
 		}
 		m, err := readManifest(ctx, r.Storage, number)
-		if err == nil && m.Segment.Name == f.Name || err != nil && !errors.Is(err, actionlog.ErrNotFound) {
-			return m, err
+		switch {
+		case errors.Is(err, actionlog.ErrNotFound) || err == nil && m.Segment.Name != f.Name: // its sealing was interrupted
+		case err != nil:
+			return nil, err
+		case m.Stream == p.Stream:
+			own = append(own, m)
+		default:
+			others = append(others, m)
 		}
 	}
-	return nil, fmt.Errorf("archive: position %s: %w", p, actionlog.ErrNotFound)
+	return append(own, others...), nil
 }
 
 // OpenProof checks a proof and returns the institution and the document that it proves.

@@ -228,7 +228,7 @@ func (v *verification) positions(name string, m *manifest) {
 	}
 	for _, g := range m.Gaps {
 		what := fmt.Sprintf("positions %s.%d to %d were not on the stream any more when they were to be archived", m.Stream, g.First, g.Last)
-		if m.Number == 1 && g.First == 1 {
+		if g.First == 1 {
 			v.report.Notes = append(v.report.Notes, what+": the archive began behind them")
 		} else {
 			v.find(name, "%s", what)

@@ -200,7 +200,7 @@ func TestProof(t *testing.T) {
 	p := &Prover{w.Storage, w.KeyFile}
 	var last []byte
 	for _, l := range all {
-		proof, err := p.Prove(t.Context(), l.Institution, l.Position)
+		proof, err := p.Prove(t.Context(), l.Institution, fmt.Sprint("a", l.Position.Sequence), l.Position)
 		if l.Dead != "" {
 			if !errors.Is(err, actionlog.ErrNotFound) {
 				t.Errorf("%s, which is no action: %v", l.Position, err)
@@ -224,12 +224,15 @@ func TestProof(t *testing.T) {
 		checkForged(t, text, w.PublicKey(), l.Institution)
 		last = text
 	}
-	if _, err := p.Prove(t.Context(), "alpha", actionlog.Position{Stream: "s1", Sequence: 220}); !errors.Is(err, ErrNotSealed) {
+	if _, err := p.Prove(t.Context(), "alpha", "a220", actionlog.Position{Stream: "s1", Sequence: 220}); !errors.Is(err, ErrNotSealed) {
 		t.Errorf("not sealed: %v", err)
 	}
 	for _, l := range all[:20] {
-		if _, err := p.Prove(t.Context(), "delta", l.Position); !errors.Is(err, actionlog.ErrNotFound) {
+		if _, err := p.Prove(t.Context(), "delta", fmt.Sprint("a", l.Position.Sequence), l.Position); !errors.Is(err, actionlog.ErrNotFound) {
 			t.Errorf("another institution's: %v", err)
+		}
+		if _, err := p.Prove(t.Context(), l.Institution, "a999", l.Position); !errors.Is(err, actionlog.ErrNotFound) {
+			t.Errorf("another action at this position: %v", err)
 		}
 	}
 	other := newWriter(t, t.TempDir())

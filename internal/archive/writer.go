@@ -235,6 +235,21 @@ func (w *Writer) Next(stream string) uint64 {
 	return w.ends[stream] + 1
 }
 
+// newest is the incarnation of the last line, and when the stream took what it holds;
+// zero where there is no line.
+func (w *Writer) newest() (stream string, taken time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.open != nil && len(w.open.lines) > 0:
+		taken, _ = time.Parse(time.RFC3339Nano, w.open.received[1]) // it wrote that itself
+		return w.open.lines[0].position.Stream, taken
+	case w.last != nil:
+		return w.last.Stream, w.last.ReceivedTo
+	}
+	return "", time.Time{}
+}
+
 // Archived is the last position of an incarnation up to which everything is archived;
 // 0 where nothing is.
 func (w *Writer) Archived(stream string) uint64 {

@@ -56,9 +56,6 @@ func (b *Bus) EndArchive(ctx context.Context) error {
 	return nil
 }
 
-// Incarnation is the stream part of its positions.
-func (s *Source) Incarnation(ctx context.Context) (string, error) { return s.bus.Incarnation(ctx) }
-
 // Fetch returns the messages that come within wait, at most max and about so many bytes.
 func (s *Source) Fetch(ctx context.Context, max, bytes int, wait time.Duration) ([]ArchiveMessage, error) {
 	c, err := s.bus.Renew(ctx, Archiver)
@@ -102,14 +99,17 @@ func (s *Source) At(ctx context.Context, sequence uint64) (ArchiveMessage, error
 	return ArchiveMessage{m.Sequence, m.Time.UTC(), m.Subject, m.Data}, nil
 }
 
-// Held is the first and the last sequence that the stream holds.
-func (s *Source) Held(ctx context.Context) (first, last uint64, err error) {
+// Held is the incarnation, and the first and the last sequence that the stream holds.
+func (s *Source) Held(ctx context.Context) (stream string, first, last uint64, err error) {
 	info, err := s.stream.Info(ctx)
 	if err != nil {
-		return 0, 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+		return "", 0, 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
 	}
-	return info.State.FirstSeq, info.State.LastSeq, nil
+	return s.bus.incarnationOf(info), info.State.FirstSeq, info.State.LastSeq, nil
 }
+
+// StartAnew gives the stream another incarnation than was.
+func (s *Source) StartAnew(ctx context.Context, was string) error { return s.bus.StartAnew(ctx, was) }
 
 // Acknowledge says that all messages up to a sequence are archived.
 func (s *Source) Acknowledge(ctx context.Context, sequence uint64) error {

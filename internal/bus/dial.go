@@ -37,23 +37,24 @@ func Dial(ctx context.Context, o DialOptions) (*Bus, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	nc, err := o.connect()
+	since, noted := connected()
+	nc, err := o.connect(noted)
 	if err != nil {
 		return nil, err
 	}
-	return (&Bus{Conn: nc, durable: o.Durable, max: o.StreamMaxBytes, replicas: o.Replicas, patience: o.Patience, log: o.Log}).set(ctx)
+	return (&Bus{Conn: nc, since: since, durable: o.Durable, max: o.StreamMaxBytes, replicas: o.Replicas, patience: o.Patience, log: o.Log}).set(ctx)
 }
 
-func (o DialOptions) connect() (*nats.Conn, error) {
+func (o DialOptions) connect(more ...nats.Option) (*nats.Conn, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	options := []nats.Option{nats.Name("actionlog"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second),
+	options := append(more, nats.Name("actionlog"), nats.MaxReconnects(-1), nats.Timeout(5*time.Second),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if !o.denied.note(err) {
 				o.Log.Warn("nats", "error", err)
 			}
-		})}
+		}))
 	if o.Password != "" {
 		options = append(options, nats.UserInfo(o.User, o.Password))
 	}

@@ -51,8 +51,10 @@ type Bus struct {
 	max     int64
 	// replicas is what the operator wants; 0: nothing.
 	replicas int
-	patience time.Duration // with servers that are not ready yet
-	archived atomic.Bool   // there is an archive: nothing is trimmed before it
+	patience time.Duration          // with servers that are not ready yet
+	archived atomic.Bool            // there is an archive: nothing is trimmed before it
+	stream   atomic.Pointer[string] // incarnation
+	since    *atomic.Int64          // when this connection was made, or made again; Unix nanoseconds
 	log      *slog.Logger
 }
 
@@ -69,15 +71,26 @@ func Run(ctx context.Context, o Options) (*Bus, error) {
 	if err := p.start(); err != nil {
 		return nil, err
 	}
-	nc, err := nats.Connect("", nats.InProcessServer(p), nats.UserInfo("internal", p.password), nats.Name("actionlog"),
+	since, noted := connected()
+	nc, err := nats.Connect("", noted, nats.InProcessServer(p), nats.UserInfo("internal", p.password), nats.Name("actionlog"),
 		nats.CustomInboxPrefix("_INBOX_internal"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { o.Log.Warn("nats", "error", err) }))
 	if err != nil {
 		p.close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	return (&Bus{Conn: nc, process: p, durable: true, max: o.StreamMaxBytes, log: o.Log}).set(ctx)
+	return (&Bus{Conn: nc, since: since, process: p, durable: true, max: o.StreamMaxBytes, log: o.Log}).set(ctx)
 }
+
+// connected notes when a connection is made, and made again.
+func connected() (since *atomic.Int64, note nats.Option) {
+	since = &atomic.Int64{}
+	since.Store(time.Now().UnixNano())
+	return since, nats.ReconnectHandler(func(*nats.Conn) { since.Store(time.Now().UnixNano()) })
+}
+
+// Since is when this connection to the servers was made, or made again.
+func (b *Bus) Since() time.Time { return time.Unix(0, b.since.Load()) }
 
 // set completes a bus that is connected.
 func (b *Bus) set(ctx context.Context) (*Bus, error) {

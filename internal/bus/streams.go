@@ -2,10 +2,9 @@ package bus
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
+	"math"
 	"time"
 
 	"actionlog"
@@ -24,9 +23,6 @@ const (
 // archiverAckWait is that of the archiver, who acknowledges in order: what is archived in
 // storage elsewhere only when its segment is sealed.
 const archiverAckWait = 30 * time.Minute
-
-// incarnationKey is the stream's metadata that names its incarnation.
-const incarnationKey = "actionlog_incarnation"
 
 // duplicateWindow is how long the stream recognises what it holds already. It
 // saves work, and memory in the server for every message of it; what comes
@@ -48,22 +44,26 @@ func (b *Bus) ensure(ctx context.Context) error {
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: b.max, MaxMsgs: -1, MaxAge: 0,
 		MaxMsgSize: maxMessage(b.Conn.MaxPayload()),
 		Duplicates: duplicateWindow, AllowAtomicPublish: true, AllowDirect: true,
-		Metadata: map[string]string{incarnationKey: strings.ToLower(rand.Text()[:8])},
+		Metadata: map[string]string{incarnationKey: newIncarnation()},
 	}
-	switch s, err := b.JS.Stream(ctx, StreamActions); {
+	s, err := b.JS.Stream(ctx, StreamActions)
+	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-	case err != nil:
-		return fmt.Errorf("stream %s: %w", StreamActions, err)
-	default:
+		config.Replicas = b.copies(0)
+		if s, err = b.JS.CreateStream(ctx, config); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return b.ensure(ctx) // another process has just done so, under its own name
+		}
+	case err == nil:
 		if known := s.CachedInfo().Config.Metadata[incarnationKey]; known != "" {
 			config.Metadata = s.CachedInfo().Config.Metadata
 		}
-		config.Replicas = s.CachedInfo().Config.Replicas
+		config.Replicas = b.copies(s.CachedInfo().Config.Replicas)
+		s, err = b.JS.UpdateStream(ctx, config)
 	}
-	config.Replicas = b.copies(config.Replicas)
-	if _, err := b.JS.CreateOrUpdateStream(ctx, config); err != nil {
+	if err != nil {
 		return fmt.Errorf("stream %s: %w", StreamActions, err)
 	}
+	b.incarnationOf(s.CachedInfo())
 	dead := jetstream.StreamConfig{
 		Name: StreamDead, Subjects: []string{"dead.*.*.*.*"}, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
 		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxBytes: b.max, Replicas: config.Replicas,
@@ -121,15 +121,6 @@ func (b *Bus) ensureConsumer(ctx context.Context, name string) error {
 	return err
 }
 
-// Incarnation is the stream part of every position of this stream.
-func (b *Bus) Incarnation(ctx context.Context) (string, error) {
-	s, err := b.JS.Stream(ctx, StreamActions)
-	if err != nil {
-		return "", fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
-	}
-	return s.CachedInfo().Config.Metadata[incarnationKey], nil
-}
-
 // Renew returns a durable consumer, which it makes anew where it is not there
 // any more.
 func (b *Bus) Renew(ctx context.Context, name string) (jetstream.Consumer, error) {
@@ -174,11 +165,7 @@ func (b *Bus) Fill(ctx context.Context) (used, max int64, err error) {
 // TrimOnce purges what all durable consumers have acknowledged: the indexer's, and the
 // archiver's where there is an archive.
 func (b *Bus) TrimOnce(ctx context.Context) error {
-	s, err := b.JS.Stream(ctx, StreamActions)
-	if err != nil {
-		return fmt.Errorf("trim: %w", err)
-	}
-	floor := s.CachedInfo().State.LastSeq
+	floor := uint64(math.MaxUint64)
 	for _, name := range []string{Indexer, Archiver} {
 		c, err := b.JS.Consumer(ctx, StreamActions, name)
 		if name == Archiver && !b.archived.Load() && errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -189,7 +176,14 @@ func (b *Bus) TrimOnce(ctx context.Context) error {
 		}
 		floor = min(floor, c.CachedInfo().AckFloor.Stream)
 	}
-	if floor < s.CachedInfo().State.FirstSeq {
+	s, err := b.JS.Stream(ctx, StreamActions)
+	if err != nil {
+		return fmt.Errorf("trim: %w", err)
+	}
+	switch state := s.CachedInfo().State; {
+	case floor > state.LastSeq:
+		return fmt.Errorf("trim: its consumers acknowledged %d, and the stream ends at %d: it went back", floor, state.LastSeq)
+	case floor < state.FirstSeq:
 		return nil
 	}
 	if err := s.Purge(ctx, jetstream.WithPurgeSequence(floor+1)); err != nil {

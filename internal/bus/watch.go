@@ -55,10 +55,12 @@ func (s *stall) look(now time.Time, i *jetstream.ConsumerInfo) remedy {
 	return nothing
 }
 
-// Watch looks at the indexer's consumer about every interval, until ctx is done, and sets
-// one that stands still going again. It always returns nil.
+// Watch looks at the stream and the indexer's consumer about every interval, until ctx is
+// done: one that stands still it sets going again, and a stream that went back or is gone
+// it notices. It always returns nil.
 func (b *Bus) Watch(ctx context.Context, interval time.Duration) error {
 	var s stall
+	var t tide
 	for {
 		select {
 		case <-ctx.Done():
@@ -66,14 +68,62 @@ func (b *Bus) Watch(ctx context.Context, interval time.Duration) error {
 		case <-time.After(interval + rand.N(interval/2+1)): // several watchers do not act at once
 		}
 		c, err := b.JS.Consumer(ctx, StreamActions, Indexer)
-		if err != nil {
+		if err == nil {
+			err = b.mend(ctx, s.look(time.Now(), c.CachedInfo()), c.CachedInfo())
+		} else {
 			s = stall{}
-			continue // the indexer says so
+			err = nil // the indexer says so
 		}
-		if err := b.mend(ctx, s.look(time.Now(), c.CachedInfo()), c.CachedInfo()); err != nil && ctx.Err() == nil {
-			b.log.Error("a consumer that stands still was not set going", "consumer", Indexer, "error", err)
+		if err := errors.Join(err, b.look(ctx, &t, c)); err != nil && ctx.Err() == nil {
+			b.log.Error("the stream was not mended", "error", err)
 		}
 	}
+}
+
+// tide is how far the stream was when it was last looked at.
+type tide struct {
+	incarnation string
+	last        uint64
+}
+
+// back tells whether the stream ends before where it ended already.
+func (t *tide) back(incarnation string, last uint64) bool {
+	gone := incarnation == t.incarnation && last < t.last
+	*t = tide{incarnation, last}
+	return gone
+}
+
+// look notices a stream that is gone or went back. c is its consumer as it was before, nil
+// where it could not be asked. Where there is an archive, it is for the archiver to say
+// that the positions from now on are others: it alone knows up to where they were taken.
+func (b *Bus) look(ctx context.Context, t *tide, c jetstream.Consumer) error {
+	stream, err := b.JS.Stream(ctx, StreamActions)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		b.log.Error("the stream is gone, with what was not indexed; it is made anew", "stream", StreamActions)
+		return b.ensure(ctx)
+	}
+	if err != nil {
+		return nil // readiness says so
+	}
+	i := stream.CachedInfo()
+	incarnation := b.incarnationOf(i)
+	if c != nil && c.CachedInfo().Delivered.Stream > i.State.LastSeq {
+		b.log.Error("the stream ends before what its consumer was given; the consumer begins anew", "stream", StreamActions, "last", i.State.LastSeq, "delivered", c.CachedInfo().Delivered.Stream)
+		info := *c.CachedInfo()
+		info.AckFloor.Stream = 0
+		if err := b.makeAnew(ctx, &info); err != nil {
+			return err
+		}
+	}
+	was := t.last
+	if !t.back(incarnation, i.State.LastSeq) {
+		return nil
+	}
+	b.log.Error("the stream went back: what came since was lost there, if it was not indexed", "stream", StreamActions, "last", i.State.LastSeq, "was", was)
+	if b.archived.Load() {
+		return nil
+	}
+	return b.StartAnew(ctx, incarnation)
 }
 
 func (b *Bus) mend(ctx context.Context, r remedy, i *jetstream.ConsumerInfo) error {

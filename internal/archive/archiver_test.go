@@ -1,0 +1,158 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"actionlog"
+)
+
+// tape is a stream in memory whose consumer may go back with it, or not.
+type tape struct {
+	mu       sync.Mutex
+	name     string
+	names    int
+	messages []Message // position i+1
+	given    int       // how many were delivered
+}
+
+func (s *tape) Fetch(ctx context.Context, limit, _ int, wait time.Duration) ([]Message, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := min(s.given, len(s.messages))
+	list := slices.Clone(s.messages[from:min(len(s.messages), from+limit)])
+	s.given = max(s.given, from+len(list))
+	if len(list) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	return list, ctx.Err()
+}
+
+func (s *tape) At(_ context.Context, sequence uint64) (Message, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sequence > uint64(len(s.messages)) {
+		return Message{}, actionlog.ErrNotFound
+	}
+	return s.messages[sequence-1], nil
+}
+
+func (s *tape) Held(context.Context) (stream string, first, last uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.name, 1, uint64(len(s.messages)), nil
+}
+
+func (s *tape) StartAnew(_ context.Context, was string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.name == was {
+		s.names++
+		s.name = fmt.Sprintf("s%d", s.names)
+	}
+	return nil
+}
+
+func (s *tape) Acknowledge(context.Context, uint64) error { return nil }
+
+// take has the stream take n actions.
+func (s *tape) take(n int, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range n {
+		doc := fmt.Appendf(nil, `{"id":"%s%d","occurred_at":"2026-11-01T08:00:00Z","institution":{"id":"alpha"},"category":"course","action":{"code":"course.opened"},"actor":{"kind":"user"}}`, name, i)
+		s.messages = append(s.messages, Message{Sequence: uint64(len(s.messages) + 1), ReceivedAt: time.Now(), Subject: "actions.alpha.course", Data: doc})
+	}
+}
+
+// back has the stream end at a position, and its consumer too, unless it is to remember.
+func (s *tape) back(last int, remembers bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = s.messages[:last]
+	if !remembers {
+		s.given = min(s.given, last)
+	}
+}
+
+// A stream that went back gives out sequences a second time. Whether it is shorter than
+// what is archived when the archiver looks, or longer again already, and whether its
+// consumer went back too or not, whether the archiver ran meanwhile or not: every action
+// that it took is archived, and none that was archived is gone.
+func TestStreamThatWentBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		more               int
+		remembers, running bool
+	}{
+		"shorter":              {3, false, false},
+		"shorter, running":     {3, false, true},
+		"longer":               {30, false, false},
+		"longer, running":      {30, false, true},
+		"longer, remembers":    {30, true, false},
+		"shorter, remembers":   {3, true, false},
+		"not longer by chance": {10, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := &tape{name: "s1", names: 1}
+			start := func() (a *Archiver, stop func()) {
+				a = &Archiver{Open: func(ctx context.Context) (*Writer, error) { return openIn(ctx, dir) }, Source: s, Scrubber: actionlog.NewScrubber(), Log: slog.New(slog.DiscardHandler)}
+				ctx, cancel := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				running.Go(func() { _ = a.Run(ctx) })
+				return a, sync.OnceFunc(func() { cancel(); running.Wait() })
+			}
+			a, stop := start()
+			defer func() { stop() }()
+			s.take(20, "a")
+			archivedAll(t, a)
+			if !c.running {
+				stop()
+				s.back(10, c.remembers)
+				s.take(c.more, "b")
+				a, stop = start()
+			} else {
+				s.mu.Lock()
+				s.messages, s.given = s.messages[:10], 10
+				s.mu.Unlock()
+				s.take(c.more, "b")
+			}
+			archivedAll(t, a)
+			stop()
+			ids := map[string]int{}
+			for _, l := range everything(t, dir, Selection{}) {
+				item, err := actionlog.Parse(l.Document, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids[item.ID]++
+			}
+			for name, n := range map[string]int{"a": 20, "b": c.more} {
+				for i := range n {
+					if ids[fmt.Sprint(name, i)] == 0 {
+						t.Errorf("%s%d is not archived", name, i)
+					}
+				}
+			}
+			if s.name == "s1" {
+				t.Error("the stream has the same incarnation still")
+			}
+		})
+	}
+}
+
+// archivedAll waits until all that the stream holds now is sealed.
+func archivedAll(t *testing.T, a *Archiver) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := a.Seal(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
