@@ -125,25 +125,31 @@ func TestStreamThatWentBack(t *testing.T) {
 			}
 			archivedAll(t, a)
 			stop()
-			ids := map[string]int{}
-			for _, l := range everything(t, dir, Selection{}) {
-				item, err := actionlog.Parse(l.Document, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				ids[item.ID]++
-			}
-			for name, n := range map[string]int{"a": 20, "b": c.more} {
-				for i := range n {
-					if ids[fmt.Sprint(name, i)] == 0 {
-						t.Errorf("%s%d is not archived", name, i)
-					}
-				}
-			}
+			holdsTaken(t, dir, map[string]int{"a": 20, "b": c.more})
 			if s.name == "s1" {
 				t.Error("the stream has the same incarnation still")
 			}
 		})
+	}
+}
+
+// holdsTaken holds that what the stream took is archived: so many of each name.
+func holdsTaken(t *testing.T, dir string, taken map[string]int) {
+	t.Helper()
+	ids := map[string]bool{}
+	for _, l := range everything(t, dir, Selection{}) {
+		item, err := actionlog.Parse(l.Document, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[item.ID] = true
+	}
+	for name, n := range taken {
+		for i := range n {
+			if !ids[fmt.Sprint(name, i)] {
+				t.Errorf("%s%d is not archived", name, i)
+			}
+		}
 	}
 }
 
