@@ -208,6 +208,28 @@ test("names complete, and similar people are offered", async () => {
   await page.done();
 });
 
+test("counts of another search can be read until those of this one come, and say that they are", async () => {
+  const page = await visit(browser, service, log);
+  await count(page);
+  let come;
+  const wait = new Promise((r) => (come = r));
+  await page.route(/\/(facets|histogram)\?/, async (route) => {
+    await wait;
+    await route.continue().catch(() => {}); // asked for no more
+  });
+  await page.locator(".side .value").first().click();
+  await page.locator(".side .stale .value").first().waitFor();
+  await page.locator(".histogram.stale").waitFor();
+  for (const theme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: theme });
+    await accessible(page, `counts of another search, ${theme}`);
+    await shot(page, `stale-counts-${theme}`);
+  }
+  come();
+  await page.waitForFunction(() => !document.querySelector(".stale"));
+  await page.done();
+});
+
 test("an action has its own address: fields, change, neighbours, back", async () => {
   const page = await visit(browser, service, `${log}/${known.removed.id}?day=${known.removed.occurred_at.slice(0, 10)}&range=30d`);
   const drawer = page.locator(".drawer");
