@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"actionlog"
@@ -74,6 +75,10 @@ func (t *typing) runs() []typing {
 	return all
 }
 
+// countWithin is how long the actions of those who are offered may be counted, while
+// somebody types and a list is about to be read: then they are offered without.
+const countWithin = 40 * time.Millisecond
+
 // named looks up what is typed, as the value of a qualifier.
 func (s *server) named(ctx context.Context, r *reading, name string, kind actionlog.DirectoryKind, t *typing, n int) ([]completion, error) {
 	_, sign, typed := t.item(false)
@@ -90,8 +95,11 @@ func (s *server) named(ctx context.Context, r *reading, name string, kind action
 	if err != nil {
 		return nil, err
 	}
-	mentions, err := s.Directory.Mentions(ctx, r.institution, kind, keys, false)
-	if err != nil && !errors.Is(err, actionlog.ErrUnavailable) {
+	counting, cancel := context.WithTimeout(ctx, countWithin)
+	mentions, err := s.Directory.Mentions(counting, r.institution, kind, keys, false)
+	cancel()
+	late := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+	if err != nil && !late && !errors.Is(err, actionlog.ErrUnavailable) {
 		return nil, err
 	}
 	found := s.staff(name, kind, t, typed)

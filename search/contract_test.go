@@ -13,6 +13,7 @@ import (
 	"actionlog/internal/apitest"
 
 	"github.com/gin-gonic/gin"
+	"go.uber.org/goleak"
 )
 
 // contract is openapi.yaml, to which every API of these tests is held.
@@ -27,10 +28,14 @@ var contract = func() *apitest.Contract {
 // TestMain looks, once all tests have passed, whether every operation of openapi.yaml was
 // answered, with a success and with a problem: what is never asked for is held to nothing.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) { os.Exit(judged(code)) })) // nor leaves a goroutine behind
+}
+
+// judged is the status of the tests, once it is known that all was answered.
+func judged(code int) int {
 	for _, of := range []string{"run", "skip", "list", "fuzz"} {
 		if flag.Lookup("test."+of).Value.String() != "" {
-			os.Exit(code) // not all of them
+			return code // not all of them
 		}
 	}
 	if code == 0 {
@@ -39,7 +44,7 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // held is an API that is held to openapi.yaml.

@@ -130,7 +130,7 @@ type everyLetter struct{ everything }
 
 func (e everyLetter) one() actionlog.DeadLetter {
 	return actionlog.DeadLetter{Position: actionlog.Position{Stream: "s1", Sequence: 7}, ReceivedAt: e.now, Institution: "uni", Reason: actionlog.DeadInvalid, Field: "/id",
-		Detail: "is missing", Subject: "actions.uni.course", Document: e.document("dead")}
+		Detail: "is missing", Subject: "actions.uni.institution", Document: e.document("dead")}
 }
 func (everyLetter) Add(context.Context, actionlog.DeadLetter) error { return nil }
 func (e everyLetter) List(context.Context, uint64, int) ([]actionlog.DeadLetter, uint64, error) {

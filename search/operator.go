@@ -218,15 +218,16 @@ func (s *server) dropDeadLetter(c *gin.Context) {
 	c.Status(http.StatusNoContent)
 }
 
-// replayDeadLetter publishes a dead letter again, as the action that it is now,
-// and drops it. It stays if it would only die again.
+// replayDeadLetter publishes a dead letter again, as the action that it is now, and drops it.
+// It stays if it would only die again; so does what came on another institution's subject: its
+// publisher may not speak for the institution that the document names.
 func (s *server) replayDeadLetter(c *gin.Context) {
 	d, err := s.dead(c)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	item, err := actionlog.Parse(d.Document, s.Scrubber)
+	item, _, err := actionlog.Judge(d.Subject, d.Document, s.Scrubber)
 	if err == nil {
 		err = actionlog.CheckTime(item.OccurredAt, s.Now())
 	}

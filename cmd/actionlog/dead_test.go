@@ -4,9 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"actionlog"
 )
 
 // Dead letters that share an id are replayed each for itself: what cannot be
@@ -58,5 +62,31 @@ func TestReplaySameID(t *testing.T) {
 	again, summaries := letters()
 	if !slices.Equal(summaries, want) || slices.Equal(again, positions) {
 		t.Errorf("after the replay: %q at %q; before at %q", summaries, again, positions)
+	}
+}
+
+// What came on one institution's subject and names another stays a dead letter: a replay
+// would have its publisher speak for both.
+func TestReplayOfAnothersInstitution(t *testing.T) {
+	s := startService(t)
+	forged := acme("forged", time.Minute, "")
+	if r := s.publisher.Publish(t.Context(), []actionlog.Submission{{Institution: "other", Category: "course", ID: "forged", Document: []byte(forged)}}); r[0].Err != nil {
+		t.Fatal(r[0].Err)
+	}
+	s.settle(t)
+	var letters struct {
+		Data []struct{ Position, Reason string }
+	}
+	s.get(t, "/v1/dead-letters", &letters)
+	if len(letters.Data) != 1 || letters.Data[0].Reason != "subject" {
+		t.Fatalf("dead letters: %+v", letters)
+	}
+	status, _, body := s.send(t, s.token, http.MethodPost, "/v1/dead-letters/"+letters.Data[0].Position+"/replay", "", "", nil)
+	if status != http.StatusUnprocessableEntity || !strings.Contains(string(body), "is not the institution of the subject actions.other.course") {
+		t.Errorf("the replay: %d %s", status, body)
+	}
+	s.settle(t)
+	if ids, _ := s.list(t, "acme", url.Values{}); ids["forged"] != 0 || s.deadLetters(t) != 1 {
+		t.Errorf("it is in the list: %v, and %d dead letters", ids, s.deadLetters(t))
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // Release is an engine and its version.
@@ -88,15 +90,24 @@ func none(t testing.TB, err error) {
 	}
 }
 
-// Main runs the tests of a package and then ends the servers that they started.
-func Main(m *testing.M) {
+// Main runs the tests of a package, ends the servers that they started, and does what else
+// is to be done at the end. It fails where a goroutine is left.
+func Main(m *testing.M, atEnd ...func()) {
 	status := m.Run()
+	for _, do := range atEnd {
+		do()
+	}
 	shared.mu.Lock()
-	defer shared.mu.Unlock()
 	for _, s := range shared.servers {
 		if s.stop != nil {
 			s.stop()
 		}
+	}
+	shared.mu.Unlock()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	if err := goleak.Find(); err != nil && status == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
 	}
 	os.Exit(status)
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -83,6 +85,26 @@ var poisons = []func(d *document, start time.Time) []byte{
 	func(d *document, _ time.Time) []byte {
 		return replaced(d, `"text":"`, `"text":"`+strings.Repeat("x", 300<<10))
 	},
+	func(d *document, _ time.Time) []byte { return replaced(d, `"text":"`, "\"text\":\"\x00") },
+	func(d *document, _ time.Time) []byte {
+		var keys strings.Builder
+		for i := range 100_000 {
+			fmt.Fprintf(&keys, `"k%d":1,`, i)
+		}
+		return replaced(d, `"details":{`, `"details":{`+keys.String())
+	},
+}
+
+// odds are ways to make a document odd that lose no action: it is kept as it is, with a
+// warning or without.
+var odds = []func(d *document) []byte{
+	func(d *document) []byte { // a member twice
+		return replaced(d, `"category":"`+d.category+`"`, `"category":"`+d.category+`","category":"`+d.category+`"`)
+	},
+	func(d *document) []byte { return replaced(d, `"details":{`, `"details":{"much":1e400,"nul":"\u0000",`) },
+	func(d *document) []byte { // optional members of a wrong type
+		return replaced(d, `"details":{`, `"outcome":7,"request":"x","response":{"code":1e400},"course":[],"targets":{"a":1},"details":{`)
+	},
 }
 
 func replaced(d *document, old, new string) []byte {
@@ -90,10 +112,10 @@ func replaced(d *document, old, new string) []byte {
 }
 
 func (d *document) spoil(rng *rand.Rand, start time.Time) {
-	if n := rng.IntN(len(poisons) + 1); n < len(poisons) {
-		d.text, d.fate = poisons[n](d, start), dead
+	n := rng.IntN(len(poisons) + len(odds))
+	if n >= len(poisons) {
+		d.text = odds[n-len(poisons)](d)
 		return
 	}
-	// A member twice is kept as it is, with a warning: it loses no action.
-	d.text = replaced(d, `"category":"`+d.category+`"`, `"category":"`+d.category+`","category":"`+d.category+`"`)
+	d.text, d.fate = poisons[n](d, start), dead
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A fault is something that happens to the service. What it does follows from the
@@ -54,6 +58,7 @@ var faults = []fault{
 		return s.again(ctx, syscall.SIGTERM, "")
 	}},
 	{"a day is locked", 1, func(ctx context.Context, s *session) error { return s.lockedDay(ctx, s.between(6000, 9000)) }},
+	{"the disk is full", 1, func(ctx context.Context, s *session) error { return s.fullDisk(ctx, s.between(1000, 5000)) }},
 	{"stands still", 1, func(ctx context.Context, s *session) error {
 		return s.still(ctx, s.between(500, 3000))
 	}},
@@ -74,28 +79,49 @@ func (s *session) still(ctx context.Context, d time.Duration) error {
 	return err
 }
 
+// fullDisk lets no file of the service grow beyond a size for a while, whether it is of the
+// stream, a day, the archive or a temporary one.
+func (s *session) fullDisk(ctx context.Context, d time.Duration) error {
+	if err := s.service.limitFiles(uint64(1+s.rng.IntN(8)) << 20); err != nil {
+		return err
+	}
+	sleep(ctx, d)
+	return s.service.limitFiles(unix.RLIM_INFINITY)
+}
+
 // faults makes one after the other until it is enough.
 func (s *session) faults(ctx context.Context) error {
-	weights, faults := 0, slices.Concat(faults, s.more)
-	faults = slices.DeleteFunc(faults, func(f fault) bool { return s.only != nil && !slices.Contains(s.only, f.name) })
-	for _, f := range faults {
-		weights += f.weight
-	}
+	faults := slices.DeleteFunc(slices.Concat(faults, s.more), func(f fault) bool { return s.only != nil && !slices.Contains(s.only, f.name) })
 	end := time.Now().Add(s.duration)
-	for round := 0; round < s.rounds && time.Now().Before(end) && ctx.Err() == nil; round++ {
-		at := s.rng.IntN(weights)
-		for _, f := range faults {
-			if at -= f.weight; at >= 0 {
-				continue
-			}
-			s.made[f.name]++
-			if err := f.make(ctx, s); err != nil {
-				return fmt.Errorf("round %d, %s: %w", round, f.name, err)
-			}
+	for round := 0; round < s.rounds && ctx.Err() == nil; round++ {
+		if time.Now().After(end) && !(s.each && round < len(faults)) {
 			break
+		}
+		f := s.choose(faults)
+		if s.each && round < len(faults) {
+			f = faults[round]
+		}
+		s.made[f.name]++
+		if err := f.make(ctx, s); err != nil {
+			return fmt.Errorf("round %d, %s: %w", round, f.name, err)
 		}
 	}
 	return ctx.Err()
+}
+
+// choose draws a fault by their weights.
+func (s *session) choose(faults []fault) fault {
+	weights := 0
+	for _, f := range faults {
+		weights += f.weight
+	}
+	at := s.rng.IntN(weights)
+	for _, f := range faults {
+		if at -= f.weight; at < 0 {
+			return f
+		}
+	}
+	panic("no fault has a weight")
 }
 
 // walWriteLock is where SQLite locks a -shm file to write (sqlite.org/walformat.html, "WAL

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -47,7 +49,7 @@ func (l *load) publisher(ctx context.Context, rng *rand.Rand) {
 				sleep(ctx, 20*time.Millisecond)
 				continue
 			}
-			again = l.batch(ctx, js, gone, rng, again)
+			again = l.batch(ctx, js, nc, gone, rng, again)
 			sleep(ctx, l.each)
 		}
 		nc.Close()
@@ -55,7 +57,7 @@ func (l *load) publisher(ctx context.Context, rng *rand.Rand) {
 }
 
 // batch publishes new documents and some again, and returns what is to be sent again.
-func (l *load) batch(ctx context.Context, js jetstream.JetStream, gone <-chan struct{}, rng *rand.Rand, again []int) []int {
+func (l *load) batch(ctx context.Context, js jetstream.JetStream, nc *nats.Conn, gone <-chan struct{}, rng *rand.Rand, again []int) []int {
 	numbers := again
 	for range 1 + rng.IntN(l.sizes) {
 		numbers = append(numbers, l.ledger.next())
@@ -77,6 +79,9 @@ func (l *load) batch(ctx context.Context, js jetstream.JetStream, gone <-chan st
 			continue
 		}
 		all = append(all, sent{n, answer})
+	}
+	if rng.IntN(200) == 0 { // cut off between the publish and the answer
+		nc.Close()
 	}
 	timeout := time.After(10 * time.Second)
 	for _, s := range all {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -14,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // service is `actionlog serve` as a process of its own, on a folder that stays.
@@ -159,5 +163,17 @@ func (s *service) send(signal syscall.Signal) (ended bool, err error) {
 		return true, nil
 	default:
 		return false, s.cmd.Process.Signal(signal)
+	}
+}
+
+// limitFiles limits the size of the process's files, as a full disk does.
+func (s *service) limitFiles(bytes uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.end:
+		return nil
+	default:
+		return unix.Prlimit(s.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil)
 	}
 }

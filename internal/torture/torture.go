@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command torture runs the service as a process of its own, under load, and kills, stops
 // and disturbs it as a schedule says that follows from a seed; then it compares what the
 // publishers were told with what is there. It is for whoever builds and is not shipped.
@@ -28,8 +30,10 @@ type options struct {
 	binary     string // with places where it dies; "" is built
 	control    string
 	args       []string // of the service, besides
+	engine     string   // the address of its engine; "" where it has none
 	more       []fault  // besides those that every service has
 	only       []string // the names of the faults that are made; nil: all
+	each       bool     // each once, before chance has it
 	dir        string
 	out        io.Writer
 }
@@ -110,7 +114,12 @@ func (s *session) all(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	if err := (&oracle{run: s.run, ledger: s.ledger, service: s.service}).settled(ctx); err != nil {
+	o := &oracle{run: s.run, ledger: s.ledger, service: s.service}
+	if err := o.settled(ctx); err != nil {
+		return err
+	}
+	before, err := o.goroutines(ctx)
+	if err != nil {
 		return err
 	}
 	l := &load{run: s.run, ledger: s.ledger, url: s.service.stream, each: time.Millisecond, sizes: s.batch}
@@ -118,7 +127,7 @@ func (s *session) all(ctx context.Context) error {
 	wait := l.publishers(loading, s.publishers)
 	var reading sync.WaitGroup
 	reading.Go(func() { r.read(loading, rand.New(rand.NewPCG(s.seed, 2))) })
-	err := s.faults(ctx)
+	err = s.faults(ctx)
 	rest()
 	wait()
 	reading.Wait()
@@ -129,7 +138,10 @@ func (s *session) all(ctx context.Context) error {
 	if len(r.wrong) > 0 {
 		return fmt.Errorf("answers: with other actions than there are, and none is said to be missing:\n  %s", strings.Join(r.wrong, "\n  "))
 	}
-	return s.judge(ctx)
+	if err := s.judge(ctx, o, before); err != nil {
+		return err
+	}
+	return o.emptied(ctx)
 }
 
 func (s *session) untilReady(ctx context.Context) error {
@@ -139,9 +151,8 @@ func (s *session) untilReady(ctx context.Context) error {
 }
 
 // judge starts the service once more, if it does not run, and asks the oracle: at once,
-// and after another start.
-func (s *session) judge(ctx context.Context) error {
-	o := &oracle{run: s.run, ledger: s.ledger, service: s.service}
+// and after another start. before is how many goroutines there were before the load.
+func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 	for _, when := range []string{"after the faults", "after another start"} {
 		if s.service.ended() || when == "after another start" {
 			if err := s.again(ctx, syscall.SIGTERM, ""); err != nil {
@@ -153,6 +164,9 @@ func (s *session) judge(ctx context.Context) error {
 		cancel()
 		if err == nil {
 			err = o.judge(ctx)
+		}
+		if err == nil {
+			err = o.leftBehind(ctx, before, s.engine)
 		}
 		if err != nil {
 			return fmt.Errorf("%s:\n%w", when, err)

@@ -1,18 +1,22 @@
+//go:build linux
+
 package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"actionlog/internal/enginetest"
 )
 
-func TestMain(m *testing.M) { enginetest.Main(m) }
+func TestMain(m *testing.M) {
+	enginetest.Main(m, func() { _ = os.RemoveAll(once.dir) }) // a temporary folder
+}
 
 // short is what CI has time for; make torture goes on for as long as it is told.
 func short(t *testing.T, name string, o options) (string, error) {
@@ -20,12 +24,14 @@ func short(t *testing.T, name string, o options) (string, error) {
 	var out bytes.Buffer
 	dir := t.TempDir()
 	t.Chdir("../..")
-	if o.binary == "" {
+	if name != "" {
 		binary, err := build(".", dir, controls[name])
 		if err != nil {
 			t.Fatal(err)
 		}
 		o.binary = binary
+	} else {
+		o.binary = sound(t)
 	}
 	o.dir, o.out, o.publishers, o.batch = dir, &out, 3, 60
 	if o.seed == 0 {
@@ -35,49 +41,64 @@ func short(t *testing.T, name string, o options) (string, error) {
 	return out.String(), err
 }
 
-// Killed, stopped and disturbed under load: what was acknowledged is there, once, byte for
-// byte, in the store and in the archive, and nothing else is.
+var once struct {
+	sync.Once
+	dir, binary string
+	err         error
+}
+
+// sound is the service without a defect, built once for all tests.
+func sound(t testing.TB) string {
+	t.Helper()
+	once.Do(func() {
+		if once.dir, once.err = os.MkdirTemp("", "torture-binary-"); once.err == nil {
+			once.binary, once.err = build(".", once.dir, control{})
+		}
+	})
+	if once.err != nil {
+		t.Fatal(once.err)
+	}
+	return once.binary
+}
+
+// Killed, stopped and disturbed under load, each fault at least once: what was acknowledged
+// is there, once, byte for byte, in the store and in the archive, and nothing else is.
 func TestTorture(t *testing.T) {
-	said, err := short(t, "", options{duration: 15 * time.Second, rounds: 1 << 30})
+	said, err := short(t, "", options{duration: 20 * time.Second, rounds: 1 << 30, each: true})
 	t.Log(said)
 	if err != nil {
 		t.Error(err)
 	}
 }
 
-// The same on OpenSearch, which is killed too: the long form only, as long as
-// ACTIONLOG_TORTURE says (make torture-engine).
-func TestTortureOnOpenSearch(t *testing.T) {
+// long tells that there is time, and how much.
+func long(t *testing.T) time.Duration {
+	t.Helper()
 	duration, err := time.ParseDuration(os.Getenv("ACTIONLOG_TORTURE"))
 	if err != nil {
-		t.Skip("the long form: ACTIONLOG_TORTURE=10m")
+		t.Skip("the long form: ACTIONLOG_TORTURE=10m (make torture, make torture-engine)")
 	}
-	engine := enginetest.StartCluster(t, enginetest.OpenSearch3, 1, "1g")
-	killed := fault{"the engine is killed", 4, func(ctx context.Context, s *session) error {
-		engine.Kill(t, 0)
-		sleep(ctx, s.between(0, 10_000))
-		engine.Restart(t, 0)
-		return nil
-	}}
-	only := []string{killed.name}
+	return duration
+}
+
+// Each fault alone, three times. (Long form: all of them are in TestTorture.)
+func TestFaults(t *testing.T) {
+	long(t)
 	for _, f := range faults {
-		if f.name != "a day is locked" { // there is no file to lock
-			only = append(only, f.name)
-		}
-	}
-	said, err := short(t, "", options{duration: duration, rounds: 1 << 30, args: []string{"--engine", engine.URLs()[0]}, more: []fault{killed}, only: only})
-	t.Log(said)
-	if err != nil {
-		t.Error(err)
+		t.Run(f.name, func(t *testing.T) {
+			said, err := short(t, "", options{duration: time.Minute, rounds: 3, only: []string{f.name}})
+			t.Log(said)
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
 // A defect that would lose, double, move or hide actions is found, each: an oracle that
 // finds nothing proves nothing. (Long form only, before make torture begins: six builds.)
 func TestControls(t *testing.T) {
-	if os.Getenv("ACTIONLOG_TORTURE") == "" {
-		t.Skip("the long form: make torture")
-	}
+	long(t)
 	for name, c := range controls {
 		t.Run(name, func(t *testing.T) {
 			said, err := short(t, name, options{duration: 4 * time.Second, rounds: 1 << 30, only: c.needs})

@@ -24,7 +24,7 @@ interface Props {
 }
 
 /** How long somebody has to pause for what was typed to be searched. */
-const pause = 150;
+const pause = 100;
 
 /** Columns of the API count characters, a browser's UTF-16 units. */
 const units = (text: string, characters: number) => [...text].slice(0, characters).join("").length;

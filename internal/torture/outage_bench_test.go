@@ -1,0 +1,127 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"actionlog/internal/enginetest"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// BenchmarkOutage: an engine that answers 503 for a minute, while 1,000 actions a second are
+// published, before and afterwards too; how long it takes until what is published is
+// searchable within two seconds again.
+func BenchmarkOutage(b *testing.B) {
+	const outage, each, usual = time.Minute, 100 * time.Millisecond, 2 * time.Second
+	engine := enginetest.URL(b, enginetest.OpenSearch3)
+	for b.Loop() {
+		p, o := behind(b, engine, uint64(time.Now().UnixNano()))
+		dir := b.TempDir()
+		log, err := os.Create(filepath.Join(dir, "log"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Chdir("../..")
+		s := &service{binary: sound(b), dir: dir, log: log, args: append([]string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, o.args...)}
+		if err := s.start(""); err != nil {
+			b.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		if err := s.ready(ctx); err != nil {
+			b.Fatal(err)
+		}
+		q := &oracle{run: run{o.seed, time.Now().Truncate(time.Second)}, ledger: &ledger{}, service: s}
+		done := make(chan int)
+		go func() { done <- q.steadily(ctx, b, each, 100) }()
+		time.Sleep(20 * time.Second)
+		b.ReportMetric(q.behind(b).Seconds(), "s-behind-before")
+		p.begin(spoils["503"])
+		time.Sleep(outage)
+		p.end()
+		over := time.Now()
+		b.ReportMetric(outage.Seconds(), "s-outage")
+		for q.behind(b) > usual {
+			if time.Since(over) > 5*time.Minute {
+				b.Fatal("it is behind still")
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		b.ReportMetric(time.Since(over).Seconds(), "s-to-drain")
+		cancel()
+		b.ReportMetric(float64(<-done)/(time.Since(over)+outage+20*time.Second).Seconds(), "actions/s")
+		if _, err := s.stop(syscall.SIGTERM, 30*time.Second); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// steadily publishes n documents each so often, and returns how many were acknowledged.
+func (o *oracle) steadily(ctx context.Context, b *testing.B, each time.Duration, n int) (acknowledged int) {
+	address, password := o.service.stream()
+	nc, err := nats.Connect(address, nats.UserInfo("publisher", password))
+	if err != nil {
+		b.Error(err)
+		return 0
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.Error(err)
+		return 0
+	}
+	for tick := time.Tick(each); ; {
+		select {
+		case <-ctx.Done():
+			return acknowledged
+		case <-tick:
+		}
+		var answers []jetstream.PubAckFuture
+		for range n {
+			d := o.run.document(o.ledger.next())
+			answer, err := js.PublishMsgAsync(&nats.Msg{Subject: d.subject(), Data: d.text})
+			if err != nil {
+				b.Error(err)
+				return acknowledged
+			}
+			answers = append(answers, answer)
+		}
+		for _, a := range answers {
+			select {
+			case <-a.Ok():
+				acknowledged++
+			case err := <-a.Err():
+				b.Error(err)
+			case <-ctx.Done():
+				return acknowledged
+			}
+		}
+	}
+}
+
+// behind is how far the store is behind the stream now.
+func (o *oracle) behind(b *testing.B) time.Duration {
+	resp, err := o.get(b.Context(), "/v1/institutions/"+institutions[0]+"/actions", url.Values{"limit": {"1"}})
+	if err != nil {
+		return time.Hour // it says that it cannot be asked
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Meta struct {
+			CompleteThrough time.Time `json:"complete_through"`
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(answer.Meta.CompleteThrough)
+}
