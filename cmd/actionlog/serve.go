@@ -213,12 +213,18 @@ func (r *running) listen(handler http.Handler, failed chan<- error) error {
 	return nil
 }
 
-// writeFile replaces a small file that only the owner may read.
+// writeFile replaces a small file that only the owner may read. It is whole, or as it was,
+// also when the power fails.
 func writeFile(path, line string) error {
 	if err := os.Remove(path + ".new"); err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	if err := os.WriteFile(path+".new", []byte(strings.TrimSpace(line)+"\n"), 0o600); err != nil {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strings.TrimSpace(line) + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)

@@ -89,7 +89,7 @@ var poisons = []func(d *document, start time.Time) []byte{
 	func(d *document, _ time.Time) []byte {
 		var keys strings.Builder
 		for i := range 100_000 {
-			fmt.Fprintf(&keys, `"k%d":1,`, i)
+			fmt.Fprintf(&keys, `"%x":1,`, i)
 		}
 		return replaced(d, `"details":{`, `"details":{`+keys.String())
 	},
