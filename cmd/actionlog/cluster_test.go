@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +53,21 @@ func (p *process) kill(t testing.TB) {
 		t.Fatal(err)
 	}
 	_ = p.cmd.Wait() // it was killed
+}
+
+// restart ends a process as an operator does, and starts it again.
+func (p *process) restart(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil && p.dir != "" { // a NATS server ends with 1
+		t.Errorf("%s: %v", p.name, err)
+	}
+	p.start(t)
+	if p.dir != "" {
+		whenReady(t, p.dir)
+	}
 }
 
 // many is the service on several machines, in small: three servers of the engine,
@@ -173,9 +190,9 @@ type victim struct {
 	kill, back func()
 }
 
-// Any one process may be killed while actions are published: none is lost, none is
-// doubled. The short form kills one of each kind, one after the other, each of which
-// comes back before the next.
+// Any one process may be killed while actions are published, and all be restarted in turn:
+// none is lost, none is doubled. The short form kills one of each kind, one after the
+// other, each of which comes back before the next.
 func TestManyMachines(t *testing.T) {
 	m := startMany(t)
 	kills := []victim{
@@ -192,6 +209,12 @@ func TestManyMachines(t *testing.T) {
 			kills = append(kills, victim{p.name, func() { p.kill(t) }, func() { p.start(t) }})
 		}
 	}
+	kills = append(kills, victim{"nobody, but restarting all in turn", func() {
+		for _, p := range slices.Concat(m.indexers, m.nats) {
+			p.restart(t)
+			m.settle(t) // what comes back has what the others have
+		}
+	}, func() {}})
 	want := map[string]bool{}
 	for round, k := range kills {
 		all := renamed(benchItems(20_000/len(kills)/400*400, 24*time.Hour), round)

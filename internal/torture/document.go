@@ -53,7 +53,10 @@ func (r run) document(n int) document {
 	case k < 97: // the edges of what is kept, and of the future that is allowed
 		at = at.Add([]time.Duration{-92 * 24 * time.Hour, 23 * time.Hour}[rng.IntN(2)])
 	case k == 97:
-		at, d.fate = at.Add(-96*24*time.Hour), tooOld
+		at, d.fate = at.Add(-time.Duration(95+rng.IntN(2))*24*time.Hour), tooOld
+		if rng.IntN(4) == 0 {
+			at = time.Date(0, 1, 1, 0, 0, n%60, 0, time.UTC)
+		}
 	}
 	d.at, d.day = at, at.UTC().Format(time.DateOnly)
 	name := people[rng.IntN(len(people))]
@@ -79,9 +82,8 @@ var poisons = []func(d *document, start time.Time) []byte{
 		return replaced(d, `"institution":{"id":"`+d.institution+`"}`, `"institution":{"id":"another"}`)
 	},
 	func(d *document, _ time.Time) []byte { return replaced(d, `"actor":{`, `"actor":[{`) },
-	func(d *document, start time.Time) []byte { // in the future
-		return fmt.Appendf(nil, `{"id":%q,"occurred_at":%q,"institution":{"id":%q},"category":%q,"action":{"code":"x"},"actor":{"kind":"user","id":"p"}}`, d.id, start.Add(26*time.Hour).UTC().Format(time.RFC3339), d.institution, d.category)
-	},
+	func(d *document, start time.Time) []byte { return d.when(start.Add(26 * time.Hour)) },
+	func(d *document, _ time.Time) []byte { return d.when(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)) },
 	func(d *document, _ time.Time) []byte {
 		return replaced(d, `"text":"`, `"text":"`+strings.Repeat("x", 300<<10))
 	},
@@ -105,6 +107,11 @@ var odds = []func(d *document) []byte{
 	func(d *document) []byte { // optional members of a wrong type
 		return replaced(d, `"details":{`, `"outcome":7,"request":"x","response":{"code":1e400},"course":[],"targets":{"a":1},"details":{`)
 	},
+}
+
+// when is a document that happens at another time.
+func (d *document) when(at time.Time) []byte {
+	return fmt.Appendf(nil, `{"id":%q,"occurred_at":%q,"institution":{"id":%q},"category":%q,"action":{"code":"x"},"actor":{"kind":"user","id":"p"}}`, d.id, at.UTC().Format(time.RFC3339), d.institution, d.category)
 }
 
 func replaced(d *document, old, new string) []byte {
