@@ -311,17 +311,17 @@ func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before ui
 	if before == 0 {
 		before = last + 1
 	}
-	if next >= before {
+	if next >= before || first > last { // nothing, or the stream is empty
 		return nil
 	}
-	if next == 1 && first > 1 {
+	switch {
+	case next >= first:
+	case next == 1:
 		a.Log.Warn("archive: what the stream held earlier is archived under another incarnation, or is not", "stream", stream, "from", first)
-		next = first
-	}
-	if next < first {
+	default:
 		a.Log.Error("archive: the stream does not hold these positions any more; the archive has a gap", "stream", stream, "first", next, "last", min(first, before)-1)
-		next = first
 	}
+	next = max(next, first)
 	var lines []Line
 	size := 0
 	for ; next < before; next++ {
