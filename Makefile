@@ -74,11 +74,11 @@ fuzz: ## every fuzz target for FUZZTIME
 
 FOR ?= 10m
 torture: ## the service under load, killed and disturbed for FOR (10m); then everything is accounted for
-	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run TestControls -count 1 -timeout 20m ./internal/torture
+	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run 'TestControls|TestFaults|TestPowerFailureControls' -count 1 -timeout 30m ./internal/torture
 	$(GO) run ./internal/torture -for $(FOR)
 
 torture-engine: ## the same on an OpenSearch from packages, which is killed too
-	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run TestTortureOnOpenSearch -count 1 -timeout 24h -v ./internal/torture
+	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run 'TestTortureOnOpenSearch|TestEngineFaults' -count 1 -timeout 24h -v ./internal/torture
 
 mutants: ## every mutant that forgets the institution somewhere is caught by a test
 	$(GO) test -tags mutants -run TestMutantsAreCaught -count 1 -timeout 20m ./cmd/actionlog

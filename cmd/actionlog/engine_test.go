@@ -34,7 +34,9 @@ func engineOf(t testing.TB) (url, prefix string) {
 	if !strings.HasPrefix(t.Name(), onOpenSearch+"/") && !strings.HasPrefix(t.Name(), "BenchmarkOnOpenSearch/live") {
 		return "", ""
 	}
-	return enginetest.URL(t, enginetest.OpenSearch3), fmt.Sprintf("c%d-%d-", os.Getpid(), prefixes.Add(1))
+	url, prefix = enginetest.URL(t, enginetest.OpenSearch3), fmt.Sprintf("c%d-%d-", os.Getpid(), prefixes.Add(1))
+	t.Cleanup(func() { enginetest.Drop(t, url, prefix) }) // thousands of days would make each new one slow
+	return url, prefix
 }
 
 // engineArgs are the options of serve for engineOf.

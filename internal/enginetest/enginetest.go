@@ -167,6 +167,23 @@ func ready(ctx context.Context, url string, nodes int, alive func() error) error
 	}
 }
 
+// Drop removes all indices whose names begin with a prefix.
+func Drop(t testing.TB, url, prefix string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodDelete, url+"/"+prefix+"*?expand_wildcards=all", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNotFound {
+		t.Errorf("removing %s*: %s %s %v", prefix, resp.Status, text, err)
+	}
+}
+
 func get(ctx context.Context, url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -39,6 +40,7 @@ func (d *document) subject() string { return "actions." + d.institution + "." + 
 type run struct {
 	seed  uint64
 	start time.Time // to the second
+	days  int       // how many late ones are of; 0: 90
 }
 
 // document makes the n-th document.
@@ -49,7 +51,7 @@ func (r run) document(n int) document {
 	switch k := rng.IntN(100); {
 	case k < 60: // now
 	case k < 95: // late
-		at = at.Add(-time.Duration(rng.IntN(90*24*60)) * time.Minute)
+		at = at.Add(-time.Duration(rng.IntN(cmp.Or(r.days, 90)*24*60)) * time.Minute)
 	case k < 97: // the edges of what is kept, and of the future that is allowed
 		at = at.Add([]time.Duration{-92 * 24 * time.Hour, 23 * time.Hour}[rng.IntN(2)])
 	case k == 97:

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -86,11 +85,12 @@ func namesOf(faults []fault) (names []string) {
 }
 
 // The engine refuses, fails, lies, hangs, is slow, hangs up, and has a day that takes no
-// writes: what was acknowledged is there, once, byte for byte.
+// writes: what was acknowledged is there, once, byte for byte. (Long form: five minutes.)
 func TestEngineFaults(t *testing.T) {
+	long(t)
 	p, o := behind(t, enginetest.URL(t, enginetest.OpenSearch3), uint64(time.Now().UnixNano()))
 	o.more, o.each, o.rounds = engineFaults(t, p, o, 2000, 4000), true, 1<<30
-	o.only = namesOf(o.more)
+	o.only, o.days = namesOf(o.more), 5
 	tortured(t, o)
 	if p.hits["items"] == 0 {
 		t.Error("no item of a bulk failed alone")
@@ -117,19 +117,7 @@ func tortured(t *testing.T, o options) {
 	if err != nil {
 		t.Error(err)
 	}
-	// Its days go: the next test has the whole engine.
-	req, err := http.NewRequest(http.MethodDelete, o.engine+"/"+o.args[3]+"*", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("removing the days: %s %s", resp.Status, bytes.TrimSpace(text))
-	}
+	enginetest.Drop(t, o.engine, o.args[3]) // the next test has the whole engine
 }
 
 // All faults, of the service and of the engine, which is killed too, in any order: the long

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -157,17 +158,22 @@ func (o *oracle) exported(ctx context.Context) (map[int]int, error) {
 	found := map[int]int{}
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for _, institution := range append(slices.Clone(institutions), "another") {
-		for ago := -2; ago <= 97; ago++ {
-			if err := o.exportedDay(ctx, institution, today.AddDate(0, 0, -ago), found); err != nil {
+		for ago := -2; ago <= 97; {
+			n := 1
+			if last := cmp.Or(o.run.days, 90) + 2; ago > last && ago < 90 { // nothing is of these days
+				n = 90 - ago
+			}
+			if err := o.exportedDays(ctx, institution, today.AddDate(0, 0, 1-ago-n), n, found); err != nil {
 				return nil, err
 			}
+			ago += n
 		}
 	}
 	return found, nil
 }
 
-func (o *oracle) exportedDay(ctx context.Context, institution string, day time.Time, found map[int]int) error {
-	query := url.Values{"format": {"ndjson"}, "from": {day.Format(time.RFC3339)}, "to": {day.AddDate(0, 0, 1).Format(time.RFC3339)}, "end": {"line"}, "missing_days": {"allow"}}
+func (o *oracle) exportedDays(ctx context.Context, institution string, day time.Time, n int, found map[int]int) error {
+	query := url.Values{"format": {"ndjson"}, "from": {day.Format(time.RFC3339)}, "to": {day.AddDate(0, 0, n).Format(time.RFC3339)}, "end": {"line"}, "missing_days": {"allow"}}
 	resp, err := o.get(ctx, "/v1/institutions/"+institution+"/export", query)
 	if err != nil {
 		return err

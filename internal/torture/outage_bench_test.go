@@ -40,7 +40,7 @@ func BenchmarkOutage(b *testing.B) {
 		if err := s.ready(ctx); err != nil {
 			b.Fatal(err)
 		}
-		q := &oracle{run: run{o.seed, time.Now().Truncate(time.Second)}, ledger: &ledger{}, service: s}
+		q := &oracle{run: run{o.seed, time.Now().Truncate(time.Second), 5}, ledger: &ledger{}, service: s}
 		done := make(chan int)
 		go func() { done <- q.steadily(ctx, b, each, 100) }()
 		time.Sleep(20 * time.Second)

@@ -46,7 +46,7 @@ func recorded(t *testing.T, binary string, d time.Duration) *recording {
 		t.Skipf("strace is not here: %v", err)
 	}
 	dir := t.TempDir()
-	r := &recording{data: filepath.Join(dir, "data"), run: run{uint64(time.Now().UnixNano()), time.Now().Truncate(time.Second)}, ledger: &ledger{}}
+	r := &recording{data: filepath.Join(dir, "data"), run: run{uint64(time.Now().UnixNano()), time.Now().Truncate(time.Second), 10}, ledger: &ledger{}}
 	if err := os.Mkdir(r.data, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestPowerFailure(t *testing.T) {
 	r := recorded(t, binary, lasts)
 	rng := rand.New(rand.NewPCG(r.run.seed, 0))
 	t.Logf("seed %d, %d calls", r.run.seed, len(r.calls))
-	for range 5 {
+	for range 3 {
 		if err := r.after(t, binary, r.acks[rng.IntN(len(r.acks))].at.Add(time.Duration(rng.IntN(20))*time.Millisecond)); err != nil {
 			t.Error(err)
 		}

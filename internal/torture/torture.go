@@ -26,6 +26,7 @@ type options struct {
 	rounds     int           // at most
 	duration   time.Duration // at most; faults end then
 	publishers int
+	days       int // that late documents are of; 0: 90
 	batch      int
 	binary     string // with places where it dies; "" is built
 	control    string
@@ -88,7 +89,7 @@ func torture(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer log.Close()
-	s := &session{options: o, run: run{o.seed, time.Now().Truncate(time.Second)}, ledger: &ledger{}, made: map[string]int{}, rng: rand.New(rand.NewPCG(o.seed, 1)),
+	s := &session{options: o, run: run{o.seed, time.Now().Truncate(time.Second), o.days}, ledger: &ledger{}, made: map[string]int{}, rng: rand.New(rand.NewPCG(o.seed, 1)),
 		service: &service{binary: o.binary, dir: data, log: log, args: []string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", "2s", "--rate-limit", "0", "--rate-limit-address", "0"}}}
 	s.service.args = append(s.service.args, o.args...)
 	fmt.Fprintf(o.out, "seed %d, folder %s\n", o.seed, dir)
@@ -159,15 +160,20 @@ func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 				return err
 			}
 		}
+		began := time.Now()
 		settling, cancel := context.WithTimeout(ctx, 5*time.Minute)
 		err := o.settled(settling)
 		cancel()
+		settled := time.Now()
 		if err == nil {
 			err = o.judge(ctx)
 		}
+		judged := time.Now()
 		if err == nil {
 			err = o.leftBehind(ctx, before, s.engine)
 		}
+		fmt.Fprintf(s.out, "%s: all is searchable after %v; judged in %v, nothing left after another %v\n", when,
+			settled.Sub(began).Round(time.Millisecond), judged.Sub(settled).Round(time.Millisecond), time.Since(judged).Round(time.Millisecond))
 		if err != nil {
 			return fmt.Errorf("%s:\n%w", when, err)
 		}

@@ -112,7 +112,7 @@ func TestControls(t *testing.T) {
 
 // The same seed makes the same documents; others are others, and spoilt ones keep their id.
 func TestDocuments(t *testing.T) {
-	a, b := run{7, time.Now()}, run{8, time.Now()}
+	a, b := run{7, time.Now(), 0}, run{8, time.Now(), 0}
 	fates := map[fate]int{}
 	o := &oracle{run: a}
 	for n := range 5000 {
