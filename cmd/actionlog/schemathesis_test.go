@@ -21,7 +21,7 @@ import (
 // schemathesisWithin is longer than any run of the usual size takes.
 const schemathesisWithin = 8 * time.Minute
 
-// The running service against openapi.yaml, by schemathesis with every check that it has:
+// The running service against openapi.yaml, by schemathesis with every check that it has but one:
 // statuses, content types, headers and bodies are those that are documented; what the
 // document allows is taken and all else refused; no operation can be called without a
 // credential, and no admin gets an object of another institution. ACTIONLOG_CASES says how
@@ -101,7 +101,8 @@ func (r *schemathesisRun) output(t *testing.T, address string, args ...string) (
 	ctx, cancel := context.WithTimeout(t.Context(), schemathesisWithin)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.program, append([]string{"--config-file", r.config, "run", api, "--url", address,
-		"--checks", "all", "--workers", "1", "--no-color",
+		"--checks", "all", "--exclude-checks", "use_after_free", // what was dropped or restored stays to be told of
+		"--workers", "1", "--no-color",
 		"--exclude-path-regex", "/tail$"}, args...)...) // whose answer does not end: TestTail and TestAttacks have it
 	cmd.Dir, cmd.Env, cmd.WaitDelay = t.TempDir(), append(os.Environ(), r.env...), 10*time.Second
 	out, err := cmd.CombinedOutput()
