@@ -49,6 +49,8 @@ const press = async (page, ...keys) => {
   for (const k of keys) await page.keyboard.press(k);
 };
 
+/** What had the focus may have gone with what it did: the dialog takes it then. */
+const dialogHasFocus = (page) => page.waitForFunction(() => document.activeElement?.closest('[role="dialog"]'));
 const noDialog = (page) => page.getByRole("dialog").waitFor({ state: "detached" });
 const focusIs = (page, name) => until(`the focus is at ${name}`, async () => name.test(await focused(page)));
 
@@ -155,6 +157,7 @@ test("by keyboard: an export, and a request for older data", async () => {
   const lines = readFileSync(await (await came).path(), "utf8").trim().split("\n");
   assert.equal(lines.length, await total({ category: "course", range: "30d" }));
   await dialog.getByText("The file is whole").waitFor();
+  await dialogHasFocus(page);
   await press(page, "Escape");
   await noDialog(page);
   await focusIs(page, /^Export$/);

@@ -170,7 +170,8 @@ test("three institutions: a choice, another one, and none beside them", async ()
     return (await page.locator("body").innerText()).replaceAll(where, "…");
   };
   assert.equal(await refusal("hidden-school"), await refusal("no-such-school"), "whether there is one can be told");
-  assert.deepEqual(asked.filter((p) => p.startsWith("/v1/institutions/")), []);
+  assert.ok(asked.length > 0);
+  assert.deepEqual(asked.filter((p) => /^\/v1\/institutions\/(hidden|no-such)-school/.test(p)), []);
   await accessible(page, "an institution that is not for somebody");
   await shot(page, "not-for-you");
   await page.getByRole("main").getByRole("link", { name: "Institutions" }).click();
