@@ -15,8 +15,6 @@ import (
 
 	"actionlog"
 	"actionlog/internal/sqlite"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // testdata/formats has folders as earlier commits left them (NUMBER-COMMIT), one for each
@@ -30,23 +28,14 @@ import (
 //	5  exports, sessions, roles of tokens
 func unpacked(t *testing.T, name string) (dir string) {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", "formats", name+".tar.zst"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := zstd.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
+	text := zstdText(t, filepath.Join("testdata", "formats", name+".tar.zst"))
 	dir = t.TempDir()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	for r := tar.NewReader(z); ; {
+	for r := tar.NewReader(bytes.NewReader(text)); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return dir

@@ -56,38 +56,44 @@ func (p *Prover) Prove(ctx context.Context, institution, id string, at actionlog
 	if _, err := os.Stat(p.KeyFile); err != nil {
 		return nil, fmt.Errorf("archive: signing key: %w: %w", actionlog.ErrNotFound, err)
 	}
+	archive, signer, _, err := signingKey(p.KeyFile)
+	if err != nil {
+		return nil, err
+	}
 	r := &Reader{p.Storage}
 	segments, err := r.find(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range segments {
-		proof, err := p.prove(ctx, m, institution, id, at.Sequence)
-		if !errors.Is(err, actionlog.ErrNotFound) {
-			return proof, err
+		proof, c, err := r.prove(ctx, m, institution, id, at.Sequence)
+		if errors.Is(err, actionlog.ErrNotFound) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		c.origin = origin(archive) + c.origin
+		text, err := c.sign(signer)
+		proof.Checkpoint = string(text)
+		return proof, err
 	}
 	return nil, p.absent(ctx, at)
 }
 
-// prove makes the proof of an action that stands in a segment; ErrNotFound where it does
-// not.
-func (p *Prover) prove(ctx context.Context, m *manifest, institution, id string, sequence uint64) (*Proof, error) {
-	name, signer, _, err := signingKey(p.KeyFile)
-	if err != nil {
-		return nil, err
-	}
-	r := &Reader{p.Storage}
+// prove makes the proof of an action that stands in a segment, and what is to be signed,
+// whose origin lacks the archive's; ErrNotFound where it does not stand there.
+func (r *Reader) prove(ctx context.Context, m *manifest, institution, id string, sequence uint64) (*Proof, *checkpoint, error) {
 	var leaves [][]byte
 	index, first := -1, ""
 	proof := &Proof{Version: 1}
 	for line, err := range r.lines(ctx, m, institution) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		h, err := readHeader(line)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if len(leaves) == 0 {
 			first = h.receivedAt
@@ -100,7 +106,7 @@ func (p *Prover) prove(ctx context.Context, m *manifest, institution, id string,
 		leaves = append(leaves, hash[:])
 	}
 	if index < 0 {
-		return nil, fmt.Errorf("archive: %s in %s: %w", id, m.Segment.Name, actionlog.ErrNotFound)
+		return nil, nil, fmt.Errorf("archive: %s in %s: %w", id, m.Segment.Name, actionlog.ErrNotFound)
 	}
 	t := newTree()
 	for _, leaf := range leaves {
@@ -108,15 +114,12 @@ func (p *Prover) prove(ctx context.Context, m *manifest, institution, id string,
 	}
 	i := slices.IndexFunc(m.Institutions, func(t Tally) bool { return t.ID == institution })
 	if i < 0 || !bytes.Equal(t.root(), m.Institutions[i].Root) {
-		return nil, fmt.Errorf("archive: %s: %w", m.Segment.Name, ErrDamaged)
+		return nil, nil, fmt.Errorf("archive: %s: %w", m.Segment.Name, ErrDamaged)
 	}
 	proof.Index, proof.Size = uint64(index), uint64(len(leaves))
-	if proof.Path, err = inclusion(leaves, proof.Index); err != nil {
-		return nil, err
-	}
-	text, err := (&checkpoint{origin(name) + "/" + institution + "/" + first, proof.Size, t.root()}).sign(signer)
-	proof.Checkpoint = string(text)
-	return proof, err
+	var err error
+	proof.Path, err = inclusion(leaves, proof.Index)
+	return proof, &checkpoint{"/" + institution + "/" + first, proof.Size, t.root()}, err
 }
 
 // isAction tells whether a line is the action with an ID.

@@ -40,9 +40,9 @@ func (b *Bus) Source(ctx context.Context) (*Source, error) {
 		return nil, fmt.Errorf("consumer %s: %w: %w", Archiver, actionlog.ErrUnavailable, err)
 	}
 	b.archived.Store(true)
-	s, err := b.JS.Stream(ctx, StreamActions)
+	s, err := b.actions(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+		return nil, err
 	}
 	return &Source{bus: b, stream: s}, nil
 }
@@ -131,9 +131,9 @@ func (s *Source) Acknowledge(ctx context.Context, sequence uint64) error {
 
 // LastSequence is the newest sequence of the stream.
 func (b *Bus) LastSequence(ctx context.Context) (uint64, error) {
-	s, err := b.JS.Stream(ctx, StreamActions)
+	s, err := b.actions(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+		return 0, err
 	}
 	return s.CachedInfo().State.LastSeq, nil
 }

@@ -18,11 +18,20 @@ const incarnationKey = "actionlog_incarnation"
 // newIncarnation is a name that no stream had before.
 func newIncarnation() string { return strings.ToLower(rand.Text()[:8]) }
 
-// Incarnation is the stream part of every position of this stream.
-func (b *Bus) Incarnation(ctx context.Context) (string, error) {
+// actions is the stream; ErrUnavailable where it cannot be asked.
+func (b *Bus) actions(ctx context.Context) (jetstream.Stream, error) {
 	s, err := b.JS.Stream(ctx, StreamActions)
 	if err != nil {
-		return "", fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+		return nil, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+	}
+	return s, nil
+}
+
+// Incarnation is the stream part of every position of this stream.
+func (b *Bus) Incarnation(ctx context.Context) (string, error) {
+	s, err := b.actions(ctx)
+	if err != nil {
+		return "", err
 	}
 	return b.incarnationOf(s.CachedInfo()), nil
 }
@@ -46,9 +55,9 @@ func (b *Bus) incarnationOf(i *jetstream.StreamInfo) string {
 // second time, and what is known of the old ones is not true of the new ones. What the
 // stream holds stays there.
 func (b *Bus) StartAnew(ctx context.Context, was string) error {
-	s, err := b.JS.Stream(ctx, StreamActions)
+	s, err := b.actions(ctx)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+		return err
 	}
 	config := s.CachedInfo().Config
 	if config.Metadata[incarnationKey] == was {

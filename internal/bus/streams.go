@@ -154,9 +154,9 @@ func (b *Bus) Fill(ctx context.Context) (used, max int64, err error) {
 			return 0, 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
 		}
 	}
-	s, err := b.JS.Stream(ctx, StreamActions)
+	s, err := b.actions(ctx)
 	if err != nil {
-		return 0, 0, fmt.Errorf("stream %s: %w: %w", StreamActions, actionlog.ErrUnavailable, err)
+		return 0, 0, err
 	}
 	info := s.CachedInfo()
 	return int64(info.State.Bytes), info.Config.MaxBytes, nil

@@ -17,13 +17,8 @@ import (
 )
 
 // onEngine are the faults of the service that make sense where an engine has the days.
-func onEngine(more ...fault) (names []string) {
-	for _, f := range append(more, faults...) {
-		if f.name != "a day is locked" { // there is no file to lock
-			names = append(names, f.name)
-		}
-	}
-	return names
+func onEngine() []fault {
+	return slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return f.name == "a day is locked" }) // there is no file to lock
 }
 
 // spoiling is a fault of the engine, or of what stands before it, for a while.
@@ -133,6 +128,6 @@ func TestTortureOnOpenSearch(t *testing.T) {
 		engine.Restart(t, 0)
 		return nil
 	}})
-	o.duration, o.rounds, o.only = duration, 1<<30, onEngine(o.more...)
+	o.duration, o.rounds, o.only = duration, 1<<30, namesOf(slices.Concat(o.more, onEngine()))
 	tortured(t, o)
 }

@@ -92,16 +92,7 @@ func openViews(ctx context.Context, engine string) (n int, err error) {
 // holds that there is none then.
 func (o *oracle) emptied(ctx context.Context) error {
 	for {
-		resp, err := o.get(ctx, "/v1/dead-letters", url.Values{"limit": {"500"}})
-		if err != nil {
-			return err
-		}
-		var page struct {
-			Data []struct{ Position string }
-			Meta struct{ By_reason map[string]int }
-		}
-		err = json.NewDecoder(resp.Body).Decode(&page)
-		_ = resp.Body.Close()
+		page, err := o.deadLetters(ctx, "")
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -158,22 +157,17 @@ func (o *oracle) exported(ctx context.Context) (map[int]int, error) {
 	found := map[int]int{}
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for _, institution := range append(slices.Clone(institutions), "another") {
-		for ago := -2; ago <= 97; {
-			n := 1
-			if last := cmp.Or(o.run.days, 90) + 2; ago > last && ago < 90 { // nothing is of these days
-				n = 90 - ago
-			}
-			if err := o.exportedDays(ctx, institution, today.AddDate(0, 0, 1-ago-n), n, found); err != nil {
+		for ago := -2; ago <= 97; ago++ {
+			if err := o.exportedDay(ctx, institution, today.AddDate(0, 0, -ago), found); err != nil {
 				return nil, err
 			}
-			ago += n
 		}
 	}
 	return found, nil
 }
 
-func (o *oracle) exportedDays(ctx context.Context, institution string, day time.Time, n int, found map[int]int) error {
-	query := url.Values{"format": {"ndjson"}, "from": {day.Format(time.RFC3339)}, "to": {day.AddDate(0, 0, n).Format(time.RFC3339)}, "end": {"line"}, "missing_days": {"allow"}}
+func (o *oracle) exportedDay(ctx context.Context, institution string, day time.Time, found map[int]int) error {
+	query := url.Values{"format": {"ndjson"}, "from": {day.Format(time.RFC3339)}, "to": {day.AddDate(0, 0, 1).Format(time.RFC3339)}, "end": {"line"}, "missing_days": {"allow"}}
 	resp, err := o.get(ctx, "/v1/institutions/"+institution+"/export", query)
 	if err != nil {
 		return err
@@ -226,27 +220,34 @@ func (o *oracle) compared(institution string, r *record) (n int, ok bool) {
 	return n, true
 }
 
+// deadLetters is a page of the list of dead letters.
+type deadLetters struct {
+	Data []struct{ Position, Reason, Document, Document_base64 string }
+	Page struct{ Next *string }
+	Meta struct{ By_reason map[string]int }
+}
+
+// deadLetters reads a page; the first has no cursor.
+func (o *oracle) deadLetters(ctx context.Context, cursor string) (page deadLetters, err error) {
+	query := url.Values{"limit": {"500"}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	resp, err := o.get(ctx, "/v1/dead-letters", query)
+	if err != nil {
+		return page, err
+	}
+	defer resp.Body.Close()
+	return page, json.NewDecoder(resp.Body).Decode(&page)
+}
+
 // letters counts how often each document is a dead letter. One that was published several
 // times is one each time: they are counted once.
 func (o *oracle) letters(ctx context.Context) (map[int]int, error) {
 	found := map[int]int{}
 	total, listed := -1, 0
 	for cursor := ""; ; {
-		query := url.Values{"limit": {"500"}}
-		if cursor != "" {
-			query.Set("cursor", cursor)
-		}
-		resp, err := o.get(ctx, "/v1/dead-letters", query)
-		if err != nil {
-			return nil, err
-		}
-		var page struct {
-			Data []struct{ Reason, Document, Document_base64 string }
-			Page struct{ Next *string }
-			Meta struct{ By_reason map[string]int }
-		}
-		err = json.NewDecoder(resp.Body).Decode(&page)
-		_ = resp.Body.Close()
+		page, err := o.deadLetters(ctx, cursor)
 		if err != nil {
 			return nil, err
 		}
@@ -319,18 +320,9 @@ func (o *oracle) accounted(ctx context.Context) error {
 func (o *oracle) settled(ctx context.Context) error {
 	published := time.Now()
 	for {
-		resp, err := o.get(ctx, "/v1/institutions/"+institutions[0]+"/actions", url.Values{"limit": {"1"}})
-		if err == nil {
-			var answer struct {
-				Meta struct {
-					CompleteThrough time.Time `json:"complete_through"`
-				}
-			}
-			err = json.NewDecoder(resp.Body).Decode(&answer)
-			_ = resp.Body.Close()
-			if err == nil && answer.Meta.CompleteThrough.After(published) {
-				return nil
-			}
+		until, err := o.completeThrough(ctx)
+		if err == nil && until.After(published) {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
@@ -338,4 +330,20 @@ func (o *oracle) settled(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// completeThrough is until when everything that was published is searchable.
+func (o *oracle) completeThrough(ctx context.Context) (time.Time, error) {
+	resp, err := o.get(ctx, "/v1/institutions/"+institutions[0]+"/actions", url.Values{"limit": {"1"}})
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Meta struct {
+			CompleteThrough time.Time `json:"complete_through"`
+		}
+	}
+	err = json.NewDecoder(resp.Body).Decode(&answer)
+	return answer.Meta.CompleteThrough, err
 }

@@ -4,10 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"net/url"
-	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -26,23 +22,16 @@ func BenchmarkOutage(b *testing.B) {
 	engine := enginetest.URL(b, enginetest.OpenSearch3)
 	for b.Loop() {
 		p, o := behind(b, engine, uint64(time.Now().UnixNano()))
-		dir := b.TempDir()
-		log, err := os.Create(filepath.Join(dir, "log"))
-		if err != nil {
-			b.Fatal(err)
-		}
 		b.Chdir("../..")
-		s := &service{binary: sound(b), dir: dir, log: log, args: append([]string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, o.args...)}
-		if err := s.start(""); err != nil {
-			b.Fatal(err)
-		}
+		s := started(b, sound(b), b.TempDir(), o.args...)
 		ctx, cancel := context.WithCancel(b.Context())
 		if err := s.ready(ctx); err != nil {
 			b.Fatal(err)
 		}
 		q := &oracle{run: run{o.seed, time.Now().Truncate(time.Second), 5}, ledger: &ledger{}, service: s}
 		done := make(chan int)
-		go func() { done <- q.steadily(ctx, b, each, 100) }()
+		js := publisherOf(b, s)
+		go func() { done <- q.steadily(ctx, b, js, each, 100) }()
 		time.Sleep(20 * time.Second)
 		b.ReportMetric(q.behind(b).Seconds(), "s-behind-before")
 		p.begin(spoils["503"])
@@ -66,19 +55,7 @@ func BenchmarkOutage(b *testing.B) {
 }
 
 // steadily publishes n documents each so often, and returns how many were acknowledged.
-func (o *oracle) steadily(ctx context.Context, b *testing.B, each time.Duration, n int) (acknowledged int) {
-	address, password := o.service.stream()
-	nc, err := nats.Connect(address, nats.UserInfo("publisher", password))
-	if err != nil {
-		b.Error(err)
-		return 0
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		b.Error(err)
-		return 0
-	}
+func (o *oracle) steadily(ctx context.Context, b *testing.B, js jetstream.JetStream, each time.Duration, n int) (acknowledged int) {
 	for tick := time.Tick(each); ; {
 		select {
 		case <-ctx.Done():
@@ -110,18 +87,9 @@ func (o *oracle) steadily(ctx context.Context, b *testing.B, each time.Duration,
 
 // behind is how far the store is behind the stream now.
 func (o *oracle) behind(b *testing.B) time.Duration {
-	resp, err := o.get(b.Context(), "/v1/institutions/"+institutions[0]+"/actions", url.Values{"limit": {"1"}})
+	until, err := o.completeThrough(b.Context())
 	if err != nil {
 		return time.Hour // it says that it cannot be asked
 	}
-	defer resp.Body.Close()
-	var answer struct {
-		Meta struct {
-			CompleteThrough time.Time `json:"complete_through"`
-		}
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		b.Fatal(err)
-	}
-	return time.Since(answer.Meta.CompleteThrough)
+	return time.Since(until)
 }

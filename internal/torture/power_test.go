@@ -51,21 +51,13 @@ func recorded(t *testing.T, binary string, d time.Duration, seal string) *record
 	if err := os.Mkdir(r.data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
 	trace := filepath.Join(dir, "trace")
 	wrapper := filepath.Join(dir, "traced")
 	script := "#!/bin/sh\nexec " + strace + " " + strings.Join(straceArgs(trace), " ") + " " + binary + ` "$@"` + "\n"
 	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := &service{binary: wrapper, dir: r.data, log: log, args: []string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", seal}}
-	if err := s.start(""); err != nil {
-		t.Fatal(err)
-	}
+	s := started(t, wrapper, r.data, "--archive-seal-age", seal)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := s.ready(ctx); err != nil {
@@ -84,6 +76,37 @@ func recorded(t *testing.T, binary string, d time.Duration, seal string) *record
 		t.Fatal(err)
 	}
 	return r
+}
+
+// started starts a service on a folder; what it writes goes elsewhere.
+func started(t testing.TB, binary, dir string, args ...string) *service {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	s := &service{binary: binary, dir: dir, log: log, args: append([]string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, args...)}
+	if err := s.start(""); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// publisherOf publishes to a service until the test ends.
+func publisherOf(t testing.TB, s *service) jetstream.JetStream {
+	t.Helper()
+	address, password := s.stream()
+	nc, err := nats.Connect(address, nats.UserInfo("publisher", password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
 }
 
 // endTraced kills the service, not strace, which then ends.
@@ -107,16 +130,7 @@ func (s *service) endTraced() error {
 // publish publishes ten documents ten times a second, each acknowledged alone.
 func (r *recording) publish(t *testing.T, s *service, d time.Duration) {
 	t.Helper()
-	address, password := s.stream()
-	nc, err := nats.Connect(address, nats.UserInfo("publisher", password))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := publisherOf(t, s)
 	var mu sync.Mutex
 	var waiting sync.WaitGroup
 	r.begin = time.Now()
@@ -147,8 +161,7 @@ func (r *recording) publish(t *testing.T, s *service, d time.Duration) {
 // what is wrong.
 func (r *recording) after(t *testing.T, binary string, at time.Time) error {
 	t.Helper()
-	dir := t.TempDir()
-	data := filepath.Join(dir, "data")
+	data := t.TempDir()
 	if err := powerFails(r.calls, at).restore(r.data, data); err != nil {
 		t.Fatal(err)
 	}
@@ -163,20 +176,13 @@ func (r *recording) after(t *testing.T, binary string, at time.Time) error {
 			acknowledged++
 		}
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	s := &service{binary: binary, dir: data, log: log, args: []string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", "2s"}}
-	if err := s.start(""); err != nil {
-		t.Fatal(err)
-	}
+	s := started(t, binary, data, "--archive-seal-age", "2s")
 	defer func() { _, _ = s.stop(syscall.SIGKILL, 10*time.Second) }() // at the end of everything
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	o := &oracle{run: r.run, ledger: told, service: s}
-	if err = s.ready(ctx); err == nil {
+	err := s.ready(ctx)
+	if err == nil {
 		err = o.settled(ctx)
 	}
 	if err == nil {
@@ -205,14 +211,17 @@ func TestPowerFailure(t *testing.T) {
 	}
 }
 
+// syncs are those that are left out for TestPowerFailureControls.
+var syncs = map[string]edit{
+	"the stream is not synced":  {"internal/bus/process.go", "SyncAlways: true", "SyncAlways: false"},
+	"a day is not synced":       {"internal/sqlite/schema.go", "synchronous=FULL", "synchronous=OFF"},
+	"the archive is not synced": {"internal/archive/open.go", "\tif err == nil {\n\t\terr = o.file.Sync()\n\t}", ""},
+}
+
 // What would be lost without each of the syncs is found. (Long form.)
 func TestPowerFailureControls(t *testing.T) {
 	long(t)
-	for name, e := range map[string]edit{
-		"the stream is not synced":  {"internal/bus/process.go", "SyncAlways: true", "SyncAlways: false"},
-		"a day is not synced":       {"internal/sqlite/schema.go", "synchronous=FULL", "synchronous=OFF"},
-		"the archive is not synced": {"internal/archive/open.go", "\tif err == nil {\n\t\terr = o.file.Sync()\n\t}", ""},
-	} {
+	for name, e := range syncs {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir("../..")
 			binary, err := build(".", t.TempDir(), control{edits: []edit{e}})

@@ -142,18 +142,20 @@ func TestDocuments(t *testing.T) {
 // Every edit fits the sources as they are.
 func TestEdits(t *testing.T) {
 	t.Chdir("../..")
-	for name, c := range controls {
-		for _, e := range c.edits {
-			text, err := os.ReadFile(e.file)
-			if err != nil || strings.Count(string(text), e.old) != 1 {
-				t.Errorf("%s: %q stands %d times in %s: %v", name, e.old, strings.Count(string(text), e.old), e.file, err)
-			}
-		}
-	}
-	for name, e := range places {
+	fits := func(name string, e edit) {
 		text, err := os.ReadFile(e.file)
 		if err != nil || strings.Count(string(text), e.old) != 1 {
 			t.Errorf("%s: %q stands %d times in %s: %v", name, e.old, strings.Count(string(text), e.old), e.file, err)
+		}
+	}
+	for name, c := range controls {
+		for _, e := range c.edits {
+			fits(name, e)
+		}
+	}
+	for _, edits := range []map[string]edit{places, syncs} {
+		for name, e := range edits {
+			fits(name, e)
 		}
 	}
 }
