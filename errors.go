@@ -27,17 +27,29 @@ type InvalidError struct {
 	// empty where the whole input is meant.
 	Field string
 	// Reason is a short sentence without a full stop, such as "is missing".
-	Reason string
+	Reason Message
 }
+
+// At is the same error about another field.
+func (e *InvalidError) At(field string) *InvalidError { return &InvalidError{field, e.Reason} }
+
+// Message is a sentence in English and what stands in it, as fmt.Sprintf takes them: the
+// Format names it for who says it in another language. An argument may be a Message.
+type Message struct {
+	Format string
+	Args   []any
+}
+
+func (m Message) String() string { return fmt.Sprintf(m.Format, m.Args...) }
 
 func (e *InvalidError) Error() string {
 	if e.Field == "" {
-		return e.Reason
+		return e.Reason.String()
 	}
-	return e.Field + ": " + e.Reason
+	return e.Field + ": " + e.Reason.String()
 }
 
 // Invalidf makes an *InvalidError for field.
 func Invalidf(field, format string, args ...any) error {
-	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
+	return &InvalidError{field, Message{format, args}}
 }

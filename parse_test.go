@@ -111,7 +111,7 @@ func TestParseRefuses(t *testing.T) {
 			if !errors.As(err, &invalid) {
 				t.Fatalf("error %v is not an InvalidError", err)
 			}
-			if invalid.Field != test.field || !strings.Contains(invalid.Reason, test.reason) {
+			if invalid.Field != test.field || !strings.Contains(invalid.Reason.String(), test.reason) {
 				t.Errorf("%q, %q; want %q, …%s…", invalid.Field, invalid.Reason, test.field, test.reason)
 			}
 		})

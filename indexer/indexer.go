@@ -214,7 +214,7 @@ func (x *Indexer) judge(ctx context.Context, m jetstream.Msg) entry {
 			Reason: reason, Detail: err.Error(), Subject: m.Subject(), Document: x.Scrubber.Bytes(m.Data())}
 		var invalid *actionlog.InvalidError
 		if errors.As(err, &invalid) {
-			e.dead.Field, e.dead.Detail = invalid.Field, invalid.Reason
+			e.dead.Field, e.dead.Detail = invalid.Field, invalid.Reason.String()
 		}
 		return e
 	}

@@ -121,7 +121,7 @@ func (x *Indexer) letter(e *entry, reason string, err error) actionlog.DeadLette
 		Reason: reason, Subject: e.msg.Subject(), Document: e.item.Document}
 	var invalid *actionlog.InvalidError
 	if errors.As(err, &invalid) {
-		l.Field, l.Detail = invalid.Field, invalid.Reason
+		l.Field, l.Detail = invalid.Field, invalid.Reason.String()
 	} else if err != nil {
 		l.Detail = err.Error()
 	}

@@ -30,7 +30,9 @@ var (
 // more.
 type floodedError struct{ wait time.Duration }
 
-func (*floodedError) Error() string { return "too many sign-ins failed from your address" }
+const flooding = "too many sign-ins failed from your address"
+
+func (*floodedError) Error() string { return flooding }
 
 // flooded returns a *floodedError, or nil.
 func (s *server) flooded(c *gin.Context) error {
@@ -51,13 +53,13 @@ func (s *server) authenticate(c *gin.Context) {
 		return
 	case errors.Is(err, errForged):
 		c.Set(principalKey, p)
-		s.deny(c, "", newProblem(http.StatusForbidden, err.Error()))
+		s.deny(c, "", newProblem(http.StatusForbidden, "%s", err))
 		return
 	case errors.Is(err, actionlog.ErrNotFound):
 		s.refuse(c, p)
 		return
 	case errors.As(err, &flooded):
-		s.tooMany(c, flooded.wait, flooded.Error())
+		s.tooMany(c, flooded.wait, flooding)
 		return
 	case err != nil:
 		s.fail(c, err)
@@ -69,9 +71,9 @@ func (s *server) authenticate(c *gin.Context) {
 	}
 }
 
-func (s *server) unauthorized(c *gin.Context, why string) {
+func (s *server) unauthorized(c *gin.Context, format string, args ...any) {
 	c.Header("WWW-Authenticate", `Bearer realm="actionlog"`)
-	s.answer(c, newProblem(http.StatusUnauthorized, why))
+	s.answer(c, newProblem(http.StatusUnauthorized, format, args...))
 }
 
 // whoAsks returns the caller, or actionlog.ErrNotFound and whom the credential claims to
@@ -132,7 +134,7 @@ func (s *server) refuse(c *gin.Context, claimed actionlog.Principal) {
 // whom it claims to be of: it is the institution's to know that one of its tokens is tried.
 func (s *server) signInFailed(c *gin.Context, claimed actionlog.Principal, why string) {
 	if wait, ok := s.failures.take(addressOf(c)); !ok {
-		s.tooMany(c, wait, (&floodedError{}).Error())
+		s.tooMany(c, wait, flooding)
 		return
 	}
 	about := map[string]any{}

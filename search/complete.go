@@ -141,6 +141,12 @@ func (s *server) complete(c *gin.Context) {
 	if found == nil {
 		found = []completion{}
 	}
+	said := s.speaks(c)
+	for i, f := range found {
+		if f.Kind == "name" || f.Kind == "value" || f.Kind == "person" && f.Detail == aboutStaff {
+			found[i].Detail = said.text(f.Detail)
+		}
+	}
 	c.JSON(http.StatusOK, gin.H{"data": found, "meta": gin.H{"took_ms": s.Now().Sub(start).Milliseconds(), "more": more}})
 }
 

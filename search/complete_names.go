@@ -77,7 +77,7 @@ func (t *typing) runs() []typing {
 
 // countWithin is how long the actions of those who are offered may be counted, while
 // somebody types and a list is about to be read: then they are offered without.
-const countWithin = 40 * time.Millisecond
+const countWithin = 15 * time.Millisecond
 
 // named looks up what is typed, as the value of a qualifier.
 func (s *server) named(ctx context.Context, r *reading, name string, kind actionlog.DirectoryKind, t *typing, n int) ([]completion, error) {
@@ -119,7 +119,7 @@ func (s *server) staff(name string, kind actionlog.DirectoryKind, t *typing, typ
 		return nil
 	}
 	_, sign, _ := t.item(false)
-	c := completion{Kind: "person", Label: s.StaffDisplay, Detail: "the platform's own staff", Match: matchOf(s.StaffDisplay, typed)}
+	c := completion{Kind: "person", Label: s.StaffDisplay, Detail: aboutStaff, Match: matchOf(s.StaffDisplay, typed)}
 	return []completion{t.with(c, name+":"+quote(sign+signedText(s.StaffDisplay, false)))}
 }
 

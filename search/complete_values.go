@@ -7,6 +7,8 @@ import (
 	"actionlog/internal/people"
 )
 
+const aboutStaff = "the platform's own staff"
+
 // option is a value that is known beforehand.
 type option struct{ value, about string }
 
@@ -14,7 +16,7 @@ type option struct{ value, about string }
 var offers = map[string][]option{
 	"category":       {{"institution", "what was done in the institution"}, {"course", "what was done in courses"}, {"api", "what programs asked for"}},
 	"outcome":        {{"success", ""}, {"failure", ""}, {"unknown", ""}},
-	"actor_kind":     {{"user", "a person of the institution"}, {"staff", "the platform's own staff"}, {"api_key", "a program with a key"}, {"system", "the platform itself"}, {"anonymous", "nobody is known"}},
+	"actor_kind":     {{"user", "a person of the institution"}, {"staff", aboutStaff}, {"api_key", "a program with a key"}, {"system", "the platform itself"}, {"anonymous", "nobody is known"}},
 	"channel":        {{"web", "by hand"}, {"api", "by a program"}, {"lti", "from another learning platform"}, {"job", "by a job of the platform"}, {"staff_console", "by the platform's staff"}},
 	"request_method": {{"GET", ""}, {"POST", ""}, {"PUT", ""}, {"PATCH", ""}, {"DELETE", ""}},
 	"response_code": {{"2xx", "done"}, {"3xx", "elsewhere"}, {"4xx", "refused"}, {"5xx", "failed"}, {"200", "OK"}, {"201", "Created"}, {"204", "No Content"}, {"400", "Bad Request"},

@@ -39,7 +39,7 @@ func (s *server) exportContent(c *gin.Context) {
 		return
 	}
 	if !s.Exports.enter(x.Institution) {
-		s.tooMany(c, time.Second, fmt.Sprintf("%d requests of the institution fetch exports already", maxFetching))
+		s.tooMany(c, time.Second, "%d requests of the institution fetch exports already", maxFetching)
 		return
 	}
 	defer s.Exports.leave(x.Institution)
@@ -88,11 +88,11 @@ func (s *server) noContent(x *exportRecord) (problem, bool) {
 		if x.expired(s.Now()) {
 			status = actionlog.ExportExpired
 		}
-		return newProblem(http.StatusGone, fmt.Sprintf("the export is %s: its file is gone", status)), true
+		return newProblem(http.StatusGone, "the export is %s: its file is gone", status), true
 	case x.Status == actionlog.ExportFailed:
-		return newProblem(http.StatusConflict, "the export failed: "+x.Problem), true
+		return newProblem(http.StatusConflict, "the export failed: %s", x.Problem), true
 	case x.Status != actionlog.ExportReady:
-		return newProblem(http.StatusConflict, fmt.Sprintf("the export is %s: it has no file yet", x.Status)), true
+		return newProblem(http.StatusConflict, "the export is %s: it has no file yet", x.Status), true
 	case !strings.HasPrefix(x.Content, s.Exports.service+x.Institution+"."):
 		s.foreign.Inc()
 		s.Log.Error("ALARM: an export has a file that is not its institution's; it was held back", "institution", x.Institution, "export", x.ID)

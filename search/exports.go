@@ -140,7 +140,7 @@ func (s *server) fixExport(ctx context.Context, x *exportRecord) error {
 func pointed(into string, err error) error {
 	var invalid *actionlog.InvalidError
 	if errors.As(err, &invalid) && !strings.HasPrefix(invalid.Field, "/") {
-		return actionlog.Invalidf(strings.TrimSuffix(into+parameterOf(invalid.Field), "/"), "%s", invalid.Reason)
+		return invalid.At(strings.TrimSuffix(into+parameterOf(invalid.Field), "/"))
 	}
 	return err
 }

@@ -232,7 +232,7 @@ func untilComma(text []rune) int {
 // named puts the parameter's name into an error about its value.
 func named(param string, err error) error {
 	if invalid, ok := err.(*actionlog.InvalidError); ok && invalid.Field == "" {
-		return actionlog.Invalidf(param, "%s", invalid.Reason)
+		return invalid.At(param)
 	}
 	return err
 }

@@ -51,12 +51,12 @@ func (s *server) ingest(c *gin.Context) {
 	}
 	body, err := decoded(c.Request)
 	if err != nil {
-		s.answer(c, newProblem(http.StatusUnsupportedMediaType, err.Error()))
+		s.answer(c, newProblem(http.StatusUnsupportedMediaType, "%s", err))
 		return
 	}
 	documents, single, err := documentsOf(body, c.ContentType())
 	if err != nil {
-		s.answer(c, newProblem(http.StatusUnsupportedMediaType, err.Error()))
+		s.answer(c, newProblem(http.StatusUnsupportedMediaType, "%s", err))
 		return
 	}
 	in := &ingesting{server: s, c: c, institution: c.Param("institution")}
@@ -239,7 +239,7 @@ func (in *ingesting) add(document []byte) {
 func refusal(err error) *ingestError {
 	var invalid *actionlog.InvalidError
 	if errors.As(err, &invalid) {
-		return &ingestError{Pointer: invalid.Field, Detail: invalid.Reason}
+		return &ingestError{Pointer: invalid.Field, Detail: invalid.Reason.String()}
 	}
 	return &ingestError{Detail: err.Error()}
 }
@@ -317,7 +317,7 @@ func (in *ingesting) answer(single bool) {
 		} else if len(in.results) == 0 {
 			detail = "the body holds no document"
 		}
-		p := newProblem(status, detail)
+		p := newProblem(status, "%s", detail)
 		answer["type"], answer["title"], answer["status"], answer["detail"] = p.Type, p.Title, p.Status, p.Detail
 		in.c.Header("Content-Type", "application/problem+json")
 		if status == http.StatusServiceUnavailable {
@@ -329,17 +329,17 @@ func (in *ingesting) answer(single bool) {
 
 func (in *ingesting) answerOne(r result) {
 	if in.stop != nil {
-		in.server.answer(in.c, newProblem(http.StatusBadRequest, "the body could not be read to its end: "+in.stop.Error()))
+		in.server.answer(in.c, newProblem(http.StatusBadRequest, "the body could not be read to its end: %s", in.stop))
 		return
 	}
 	if r.Error == nil {
 		in.c.JSON(r.Status, r)
 		return
 	}
-	p := newProblem(r.Status, r.Error.Detail)
-	p.Pointer = r.Error.Pointer
-	if p.Pointer != "" {
-		p.Detail = p.Pointer + ": " + p.Detail
+	p := newProblem(r.Status, "%s", r.Error.Detail)
+	if r.Error.Pointer != "" {
+		p = newProblem(r.Status, "%s: %s", r.Error.Pointer, r.Error.Detail)
 	}
+	p.Pointer = r.Error.Pointer
 	in.server.answer(in.c, p)
 }

@@ -106,9 +106,9 @@ func (s *server) crowd(c *gin.Context) {
 }
 
 // tooMany answers 429, and says when to come again.
-func (s *server) tooMany(c *gin.Context, wait time.Duration, why string) {
+func (s *server) tooMany(c *gin.Context, wait time.Duration, format string, args ...any) {
 	c.Header("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
-	s.answer(c, newProblem(http.StatusTooManyRequests, why))
+	s.answer(c, newProblem(http.StatusTooManyRequests, format, args...))
 }
 
 // addressOf is from where a request comes: one address, or of IPv6 what one customer has.

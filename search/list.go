@@ -96,7 +96,7 @@ func (s *server) askSaid(ctx context.Context, institution string, said *spoken, 
 	}
 	if a.at.Mark != "" {
 		a.query.From, a.query.To = a.at.From, a.at.To
-	} else if near != nearExclude { // an export does not tell
+	} else if slices.Contains(own, "cursor") { // a list tells
 		if err = r.count(ctx); err != nil {
 			return nil, err
 		}

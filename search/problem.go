@@ -21,10 +21,13 @@ type problem struct {
 	Pointer   string `json:"pointer,omitempty"`   // JSON pointer to what is wrong in the body
 	Column    int    `json:"column,omitempty"`    // where in q it stands: of the first character, from 1
 	Length    int    `json:"length,omitempty"`    // how many characters of q it is
+
+	said actionlog.Message // Detail, for another language
 }
 
-func newProblem(status int, detail string) problem {
-	return problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
+func newProblem(status int, format string, args ...any) problem {
+	said := actionlog.Message{Format: format, Args: args}
+	return problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: said.String(), said: said}
 }
 
 // problemOf is the one translation of errors to statuses.
@@ -33,28 +36,30 @@ func problemOf(err error) problem {
 	var piece *misread
 	switch {
 	case errors.As(err, &piece):
-		p := newProblem(http.StatusBadRequest, piece.Reason)
+		p := newProblem(http.StatusBadRequest, "%s", piece.Reason)
 		p.Parameter, p.Column, p.Length = piece.Field, piece.column, piece.length
 		return p
 	case errors.As(err, &invalid):
-		p := newProblem(http.StatusBadRequest, invalid.Error())
-		if strings.HasPrefix(invalid.Field, "/") {
-			p.Pointer = invalid.Field
+		field := parameterOf(invalid.Field)
+		if field == "" {
+			return newProblem(http.StatusBadRequest, "%s", invalid.Reason)
+		}
+		p := newProblem(http.StatusBadRequest, "%s: %s", field, invalid.Reason)
+		if strings.HasPrefix(field, "/") {
+			p.Pointer = field
 		} else {
-			p.Parameter = parameterOf(invalid.Field)
-			p.Detail = strings.Replace(p.Detail, invalid.Field, p.Parameter, 1)
+			p.Parameter = field
 		}
 		return p
 	case errors.Is(err, actionlog.ErrNotFound):
-		return newProblem(http.StatusNotFound, err.Error())
+		return newProblem(http.StatusNotFound, "%s", err)
 	case errors.Is(err, actionlog.ErrConflict):
-		return newProblem(http.StatusConflict, err.Error())
+		return newProblem(http.StatusConflict, "%s", err)
 	case errors.Is(err, actionlog.ErrUnavailable):
-		detail := err.Error()
-		if strings.Contains(detail, "set aside as damaged") {
-			detail += "; missing_days=allow answers without it"
+		if strings.Contains(err.Error(), "set aside as damaged") {
+			return newProblem(http.StatusServiceUnavailable, "%s; missing_days=allow answers without it", err)
 		}
-		return newProblem(http.StatusServiceUnavailable, detail)
+		return newProblem(http.StatusServiceUnavailable, "%s", err)
 	}
 	return newProblem(http.StatusInternalServerError, "the service failed; its log says why")
 }
@@ -80,6 +85,7 @@ func (s *server) answer(c *gin.Context, p problem) {
 	if p.Status == http.StatusServiceUnavailable {
 		c.Header("Retry-After", "5")
 	}
+	p.Detail = s.speaks(c).say(p.said)
 	body, err := json.Marshal(p)
 	if err != nil {
 		body = []byte(`{"status":500}`)

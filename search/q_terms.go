@@ -2,7 +2,6 @@ package search
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -24,7 +23,7 @@ func (m *misread) Unwrap() error { return m.InvalidError }
 
 // misreadAt is about the characters from a place to another.
 func misreadAt(from, to int, format string, args ...any) error {
-	return &misread{&actionlog.InvalidError{Field: "q", Reason: fmt.Sprintf(format, args...)}, from + 1, max(1, to-from)}
+	return &misread{&actionlog.InvalidError{Field: "q", Reason: actionlog.Message{Format: format, Args: args}}, from + 1, max(1, to-from)}
 }
 
 // term is a piece and the parameter that it is about.
@@ -90,13 +89,13 @@ func (s *spoken) point(err error) error {
 			return misreadAt(t.from, t.to, "%s: %s", t.called(), invalid.Reason)
 		}
 	}
-	return actionlog.Invalidf(name, "%s", invalid.Reason)
+	return invalid.At(name)
 }
 
 // called is how a person calls what the term is about.
-func (t *term) called() string {
+func (t *term) called() any {
 	if t.plain {
-		return "words"
+		return actionlog.Message{Format: "words"}
 	}
 	return t.piece.name
 }
@@ -188,11 +187,11 @@ func (s *spoken) qualify(t *term) error {
 	typed := t.piece.name
 	q, known := qualifierNamed(typed)
 	if !known {
-		hint := "a word with a colon is looked for in quotes"
+		from, to := t.nameStart, t.from-quoteLength(t.piece)
 		if near := nearestName(typed); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", near)
+			return misreadAt(from, to, "there is no filter %q; did you mean %q?", clipped(typed, 60), near)
 		}
-		return misreadAt(t.nameStart, t.from-quoteLength(t.piece), "there is no filter %q; %s", clipped(typed, 60), hint)
+		return misreadAt(from, to, "there is no filter %q; a word with a colon is looked for in quotes", clipped(typed, 60))
 	}
 	if t.name = q.name; strings.TrimSpace(t.text) == "" {
 		return misreadAt(t.start, t.end, "%s: lacks a value, which follows the colon without a space", typed)
@@ -243,11 +242,11 @@ func (s *spoken) judge(t term) (values []string, err error) {
 	return values, nil
 }
 
-func reasonOf(err error) string {
+func reasonOf(err error) actionlog.Message {
 	if invalid, ok := err.(*actionlog.InvalidError); ok {
 		return invalid.Reason
 	}
-	return err.Error()
+	return actionlog.Message{Format: "%s", Args: []any{err}}
 }
 
 // signedText writes a value with its sign, see signed.

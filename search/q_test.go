@@ -142,7 +142,7 @@ func TestQueryErrors(t *testing.T) {
 		}
 		text := []rune(q)
 		from, to := wrong.column-1, wrong.column-1+wrong.length
-		if to > len(text) || string(text[from:to]) != want.piece || !strings.Contains(wrong.Reason, want.says) || wrong.Field != "q" {
+		if to > len(text) || string(text[from:to]) != want.piece || !strings.Contains(wrong.Reason.String(), want.says) || wrong.Field != "q" {
 			t.Errorf("%s: %s at %d, %d characters", q, wrong.Reason, wrong.column, wrong.length)
 		}
 	}

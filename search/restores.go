@@ -48,7 +48,7 @@ func ReadFilter(ctx context.Context, d actionlog.Directory, institution string, 
 	f, err := r.read(ctx, url.Values(filter))
 	var invalid *actionlog.InvalidError
 	if errors.As(err, &invalid) {
-		err = actionlog.Invalidf("/filter/"+invalid.Field, "%s", invalid.Reason)
+		err = invalid.At("/filter/" + invalid.Field)
 	}
 	return f.query, err
 }

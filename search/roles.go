@@ -129,7 +129,7 @@ func (s *server) authorize(c *gin.Context) {
 		for _, r := range roles {
 			names = append(names, string(r))
 		}
-		s.deny(c, institution, newProblem(http.StatusForbidden, "that is for the role "+strings.Join(names, " or ")))
+		s.deny(c, institution, newProblem(http.StatusForbidden, "that is for the role %s", strings.Join(names, " / ")))
 	}
 }
 

@@ -125,6 +125,7 @@ type server struct {
 	tails     *guests
 	questions *questions
 	page      *page
+	tongues   *tongues
 	seal      *sealer  // of cursors and positions
 	calls     *limiter // by caller
 	addresses *limiter
@@ -153,6 +154,9 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sealing key: %w", err)
+	}
+	if s.tongues, err = readTongues(); err != nil {
+		return nil, err
 	}
 	if o.Page != nil {
 		if s.page, err = newPage(o.Page, o.Licences); err != nil {
@@ -183,7 +187,7 @@ func (s *server) routes() *gin.Engine {
 	g.Use(identify, s.observe, s.recover, headers, s.crowd)
 	g.NoRoute(func(c *gin.Context) { s.answer(c, newProblem(http.StatusNotFound, "there is nothing at this address")) })
 	g.NoMethod(func(c *gin.Context) {
-		s.answer(c, newProblem(http.StatusMethodNotAllowed, c.Request.Method+" is not a method of this address"))
+		s.answer(c, newProblem(http.StatusMethodNotAllowed, "%s is not a method of this address", c.Request.Method))
 	})
 	g.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "alive"}) })
 	g.GET("/readyz", s.ready)

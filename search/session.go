@@ -109,7 +109,7 @@ func (s *server) sessionRoutes(g *gin.Engine, known *gin.RouterGroup) {
 func (s *server) unlessFlooded(c *gin.Context) {
 	var flooded *floodedError
 	if errors.As(s.flooded(c), &flooded) {
-		s.tooMany(c, flooded.wait, flooded.Error())
+		s.tooMany(c, flooded.wait, flooding)
 	}
 }
 

@@ -124,7 +124,7 @@ test("a refreshed list", async () => {
         await painted(page);
         took.push(await typed(page, text, how));
       }
-      line(`typed${how.enter ? ", Enter" : " and a pause (100 ms)"}: ${what}`, took);
+      line(`typed${how.enter ? ", Enter" : " and a pause (80 ms)"}: ${what}`, took);
     }
   }
   const facet = [], chip = [];

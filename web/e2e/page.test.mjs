@@ -208,6 +208,51 @@ test("names complete, and similar people are offered", async () => {
   await page.done();
 });
 
+test("an empty box says what can be asked for, and what was searched before", async () => {
+  const page = await visit(browser, service, log);
+  await settled(page);
+  const box = page.getByRole("combobox", { name: "Search" });
+  const offers = page.getByRole("listbox", { name: "Suggestions" });
+  await page.keyboard.press("/");
+  await offers.getByRole("option", { name: /^filter user / }).waitFor();
+  assert.equal(await offers.getByText("recent", { exact: true }).count(), 0);
+  await accessible(page, "what an empty box offers");
+  await shot(page, "empty-box");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter"); // takes the name
+  assert.equal(await box.inputValue(), "user:");
+  await page.keyboard.type("ingrid");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/user=ingrid/);
+  await page.waitForFunction(() => !document.querySelector(".offers:not([hidden])"));
+  await button(page, "Clear the search").click();
+  await page.waitForFunction(() => !location.search.includes("user"));
+  await box.blur();
+  await page.keyboard.press("/");
+  await offers.getByText("recent", { exact: true }).waitFor();
+  assert.equal(await offers.getByRole("option").first().innerText().then((x) => x.replace(/\s+/g, " ").trim()), "recent user:ingrid");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter"); // searches it
+  await page.waitForURL(/user=ingrid/);
+  await settled(page);
+  await page.done();
+});
+
+test("back from another view is back to the search that one left", async () => {
+  const page = await visit(browser, service, `${log}?category=course&range=30d`);
+  await settled(page);
+  for (const view of ["Exports", "Older data"]) {
+    await page.getByRole("navigation").getByRole("link", { name: view, exact: true }).click();
+    await page.waitForURL(/(exports|restores)$/);
+    await page.getByRole("navigation").getByRole("link", { name: "Actions", exact: true }).click();
+    await page.waitForURL(/category=course&range=30d$/);
+    await settled(page);
+  }
+  await page.getByRole("banner").getByRole("link", { name: "Action log", exact: true }).click(); // anew
+  await page.waitForURL(new RegExp(`${log}$`));
+  await page.done();
+});
+
 test("counts of another search can be read until those of this one come, and say that they are", async () => {
   const page = await visit(browser, service, log);
   await count(page);

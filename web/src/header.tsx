@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, type MouseEvent } from "react";
 import { Button, Header as GroupHeader, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Separator } from "react-aria-components";
 import { Link, useLocation } from "wouter";
-import { actionsPath } from "./address";
+import { actionsPath, type Search } from "./address";
 import { api } from "./api/client";
 import { languages, useText, type Language } from "./locale/text";
 import { Icon, Logo } from "./parts";
@@ -22,7 +22,7 @@ function toList(e: MouseEvent) {
 }
 
 /** The bar on top of every view. */
-export function Header({ institution, view }: { institution?: string; view?: View }) {
+export function Header({ institution, view, search }: { institution?: string; view?: View; search?: Search }) {
   const { t } = useText();
   const { has, who } = useSession();
   const times = useTimes();
@@ -41,7 +41,7 @@ export function Header({ institution, view }: { institution?: string; view?: Vie
       <Chooser institution={institution} />
       {base && (
         <nav aria-label={t("views")}>
-          <Link href={actionsPath(institution)} aria-current={view === "actions" ? "page" : undefined}>{t("view_actions")}</Link>
+          <Link href={actionsPath(institution, search)} aria-current={view === "actions" ? "page" : undefined}>{t("view_actions")}</Link>
           {has(["admin", "support", "compliance"], institution) && (
             <Link href={`${base}/exports`} aria-current={view === "exports" ? "page" : undefined}>{t("view_exports")}</Link>
           )}

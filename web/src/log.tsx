@@ -30,13 +30,25 @@ import { Contact, Reach, Status } from "./trust";
 export function LogView({ institution, view, id }: { institution: string; view: View; id?: string }) {
   const wide = useWide();
   const { has } = useSession();
+  const last = useLast(view);
   if (!has(["admin", "auditor", "support", "compliance"], institution)) return <NotForYou />;
   return (
     <>
-      <div className="contents" inert={view === "actions" && id !== undefined && !wide}><Header institution={institution} view={view} /></div>
+      <div className="contents" inert={view === "actions" && id !== undefined && !wide}><Header institution={institution} view={view} search={last} /></div>
       {view === "exports" && !has(["admin", "support", "compliance"], institution) ? <main id="main" className="narrow-page"><Failed error={new ApiError(403, {})} /></main> : view === "exports" ? <Exports institution={institution} /> : view === "restores" ? <Restores institution={institution} /> : <Actions institution={institution} id={id} />}
     </>
   );
+}
+
+/** The search that somebody comes back to from another view of the institution. */
+function useLast(view: View): Search {
+  const query = useSearch();
+  const last = useRef<Search>({});
+  const now = useMemo(() => parse(query), [query]);
+  useEffect(() => {
+    if (view === "actions") last.current = now;
+  }, [view, now]);
+  return view === "actions" ? now : last.current;
 }
 
 function Actions({ institution, id }: { institution: string; id?: string }) {

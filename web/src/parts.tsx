@@ -22,8 +22,8 @@ export function Loading({ what }: { what?: string }) {
   );
 }
 
-/** What went wrong, in the reader's language where the page knows it, and what the API said, in English. */
-export function useSaid(): (e: Error) => { title: string; detail?: string; api?: boolean } {
+/** What went wrong, and what the API said of it, in the language that it says it in. */
+export function useSaid(): (e: Error) => { title: string; detail?: string; language?: string } {
   const { t } = useText();
   return (e) => {
     if (!(e instanceof ApiError)) return { title: t("error_page"), detail: e.message };
@@ -32,17 +32,17 @@ export function useSaid(): (e: Error) => { title: string; detail?: string; api?:
         return { title: t("error_offline"), detail: t("error_offline_hint") };
       case 400:
       case 422:
-        return { title: t("error_invalid"), detail: e.problem.detail, api: true };
+        return { title: t("error_invalid"), detail: e.problem.detail, language: e.language };
       case 403:
-        return { title: t("error_forbidden"), detail: e.problem.detail, api: true };
+        return { title: t("error_forbidden"), detail: e.problem.detail, language: e.language };
       case 404:
-        return { title: t("error_not_found"), detail: e.problem.detail, api: true };
+        return { title: t("error_not_found"), detail: e.problem.detail, language: e.language };
       case 429:
         return { title: t("error_too_many"), detail: t("error_try_again") };
       case 503:
-        return { title: t("error_unavailable"), detail: e.problem.detail, api: true };
+        return { title: t("error_unavailable"), detail: e.problem.detail, language: e.language };
       default:
-        return { title: t("error_server"), detail: e.problem.detail, api: true };
+        return { title: t("error_server"), detail: e.problem.detail, language: e.language };
     }
   };
 }
@@ -70,7 +70,7 @@ export function Failed({ error, retry, children }: { error: Error; retry?: () =>
   return (
     <div className="failed" role="alert">
       <strong>{said.title}</strong>
-      {said.detail && <p lang={said.api ? "en" : undefined}>{said.detail}</p>}
+      {said.detail && <p lang={said.language}>{said.detail}</p>}
       {children}
       {retry && !(error instanceof ApiError && hopeless.includes(error.status)) && (
         <Button className="button" onPress={retry}>

@@ -22,12 +22,17 @@ function stored(): Settings {
   try {
     const kept = JSON.parse(localStorage.getItem(where) ?? "{}") as Partial<Settings>;
     if (kept.language && !(kept.language in languages)) delete kept.language;
-    const settings = { ...usually, ...kept };
-    document.documentElement.dataset.theme = settings.theme;
-    return settings;
+    return { ...usually, ...kept };
   } catch {
     return usually; // unreadable, or storage is forbidden
   }
+}
+
+/** What the whole document has of the settings, before anything is drawn or asked for with them. */
+function applied(settings: Settings): Settings {
+  document.documentElement.dataset.theme = settings.theme;
+  document.documentElement.lang = settings.language;
+  return settings;
 }
 
 interface Kept extends Settings {
@@ -41,11 +46,10 @@ const SettingsContext = createContext<Kept | null>(null);
 export const localZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 export function SettingsProvider({ children }: { children: ReactNode }) {
-  const [settings, setSettings] = useState(stored);
+  const [settings, setSettings] = useState(() => applied(stored()));
   const change = useCallback((some: Partial<Settings>) => {
     setSettings((before) => {
-      const after = { ...before, ...some };
-      document.documentElement.dataset.theme = after.theme; // before anything is drawn with its colours
+      const after = applied({ ...before, ...some });
       try {
         localStorage.setItem(where, JSON.stringify(after));
       } catch {

@@ -8,6 +8,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly problem: Problem,
     readonly retryAfter?: number,
+    /** In which language the problem is told. */
+    readonly language = "en",
   ) {
     super(problem.detail || problem.title || `status ${status}`);
   }
@@ -43,6 +45,7 @@ export async function stillSignedIn(): Promise<void> {
 
 async function send(request: Request): Promise<Response> {
   let response: Response;
+  request.headers.set("Accept-Language", document.documentElement.lang);
   try {
     response = await fetch(request);
   } catch (e) {
@@ -52,7 +55,7 @@ async function send(request: Request): Promise<Response> {
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({ title: response.statusText }));
   if (response.status === 401 && !request.url.endsWith("/v1/session")) onUnauthorized.forEach((listen) => listen());
-  throw new ApiError(response.status, problem as Problem, Number(response.headers.get("Retry-After")) || undefined);
+  throw new ApiError(response.status, problem as Problem, Number(response.headers.get("Retry-After")) || undefined, response.headers.get("Content-Language") ?? undefined);
 }
 
 const client = createClient<paths>({ baseUrl: "", fetch: send });

@@ -3114,7 +3114,7 @@ export interface components {
             token: string;
         } & components["schemas"]["Token"];
         Matched: {
-            /** @description How many actions name them, over all days; of the first ten, on the first page, where there are several. */
+            /** @description How many actions name them, over all days; of the first ten, on the first page of a list, where there are several. */
             actions?: number;
             email?: string;
             external_id?: string;
@@ -3558,6 +3558,7 @@ export interface components {
         /** @description Best first. */
         Completions: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "X-Request-Id": components["headers"]["RequestID"];
                 [name: string]: unknown;
             };
@@ -3739,6 +3740,7 @@ export interface components {
         /** @description Too many requests, or something that is needed is away; come again after Retry-After seconds. */
         Later: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 "X-Request-Id": components["headers"]["RequestID"];
                 [name: string]: unknown;
@@ -3791,6 +3793,7 @@ export interface components {
         /** @description The file has no such part; Content-Range says how long it is. */
         NoSuchPart: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "Content-Range": components["headers"]["NoPart"];
                 "X-Request-Id": components["headers"]["RequestID"];
                 [name: string]: unknown;
@@ -3825,6 +3828,7 @@ export interface components {
         /** @description The stream took none of the documents, or something that is needed is away; come again after Retry-After seconds. */
         NotPublished: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 "X-Request-Id": components["headers"]["RequestID"];
                 [name: string]: unknown;
@@ -3846,6 +3850,7 @@ export interface components {
         /** @description Not signed in; begin again. */
         NotSignedIn: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "Set-Cookie": components["headers"]["FlowEnds"];
                 "X-Request-Id": components["headers"]["RequestID"];
                 [name: string]: unknown;
@@ -3857,6 +3862,7 @@ export interface components {
         /** @description Documents are refused, or the body is. A body of one object has a problem, others a result for each document too. */
         NotTaken: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "X-Request-Id": components["headers"]["RequestID"];
                 [name: string]: unknown;
             };
@@ -3906,6 +3912,7 @@ export interface components {
         /** @description A problem (RFC 9457). */
         Problem: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "X-Request-Id": components["headers"]["RequestID"];
                 [name: string]: unknown;
             };
@@ -4029,6 +4036,7 @@ export interface components {
         /** @description As Later, of a sign-in. */
         SignInLater: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 "Set-Cookie": components["headers"]["FlowEnds"];
                 "X-Request-Id": components["headers"]["RequestID"];
@@ -4104,6 +4112,7 @@ export interface components {
         /** @description A token or session is missing, unknown or over. */
         Unauthorized: {
             headers: {
+                "Content-Language": components["headers"]["Language"];
                 "WWW-Authenticate": components["headers"]["Challenge"];
                 "X-Request-Id": components["headers"]["RequestID"];
                 [name: string]: unknown;
@@ -4280,6 +4289,8 @@ export interface components {
         FileTag: string;
         /** @description Removes the cookie of a sign-in on its way. */
         FlowEnds: string;
+        /** @description Of `detail`: the one of Accept-Language, where it is spoken (en, de), or English. */
+        Language: "en" | "de";
         Location: string;
         /** @description Days of the time that are older than what is searchable and that no restore covers: `2025-01-01/2025-01-31`, separated by commas. Days are included. */
         MissingDays: string;
@@ -4516,6 +4527,7 @@ export type HeaderCount = components['headers']['Count'];
 export type HeaderFileDigest = components['headers']['FileDigest'];
 export type HeaderFileTag = components['headers']['FileTag'];
 export type HeaderFlowEnds = components['headers']['FlowEnds'];
+export type HeaderLanguage = components['headers']['Language'];
 export type HeaderLocation = components['headers']['Location'];
 export type HeaderMissingDays = components['headers']['MissingDays'];
 export type HeaderNext = components['headers']['Next'];

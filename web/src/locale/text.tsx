@@ -1,7 +1,7 @@
 // Every text that people read stands in a file of its language beside this one; messages
 // are ICU's (https://unicode-org.github.io/icu/userguide/format_parse/messages/).
 import { IntlMessageFormat } from "intl-messageformat";
-import { createContext, useContext, useEffect, useMemo, type ReactNode } from "react";
+import { createContext, useContext, useMemo, type ReactNode } from "react";
 import { I18nProvider } from "react-aria-components";
 import de from "./de.json";
 import en from "./en.json";
@@ -53,7 +53,6 @@ export function usual(): Language {
 
 export function TextProvider({ language, children }: { language: Language; children: ReactNode }) {
   const text = useMemo(() => textOf(language), [language]);
-  useEffect(() => void (document.documentElement.lang = language), [language]);
   return (
     <TextContext value={text}>
       <I18nProvider locale={language}>{children}</I18nProvider>

@@ -5,6 +5,7 @@ import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 import { Button } from "react-aria-components";
 import { format, inZone, ofFilters, type Search } from "../address";
 import { api, ApiError } from "../api/client";
+import { useLabels } from "../labels";
 import { useText } from "../locale/text";
 import { Icon, useSaid } from "../parts";
 import { Plain } from "../plain";
@@ -24,14 +25,15 @@ interface Props {
 }
 
 /** How long somebody has to pause for what was typed to be searched. */
-const pause = 100;
+const pause = 80;
 
 /** Columns of the API count characters, a browser's UTF-16 units. */
 const units = (text: string, characters: number) => [...text].slice(0, characters).join("").length;
 const characters = (text: string, units: number) => [...text.slice(0, units)].length;
 
 export function SearchBox({ institution, search, text, invalid, change, inputRef }: Props) {
-  const { t, number } = useText();
+  const { t, number, language } = useText();
+  const labels = useLabels();
   const { zoneName } = useSettings();
   const { has, who } = useSession();
   // What staff search for is recorded: they say when.
@@ -62,15 +64,18 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
     }
   }, [address]);
 
-  const settled = useDelayed(value, pause);
-  const settledAt = useDelayed(at, pause);
+  // The list is asked for before how the text may go on.
+  const settled = useDelayed(value, eager ? pause + 60 : pause);
+  const settledAt = useDelayed(at, eager ? pause + 60 : pause);
+  const offering = open && (typed !== undefined || value === "");
   const completions = useQuery({
-    queryKey: ["completions", institution, settled, settledAt],
+    queryKey: ["completions", language, institution, settled, settledAt],
     queryFn: ({ signal }) => api.completions(institution, settled, characters(settled, settledAt), signal),
-    enabled: open && typed !== undefined,
+    enabled: offering,
     placeholderData: keepPreviousData,
   });
-  const offers = open && typed !== undefined && settled === value ? (completions.data?.data ?? []) : [];
+  const recent = useRecent(institution);
+  const offers: Offer[] = !offering || settled !== value ? [] : [...(value === "" ? recent.all : []), ...(completions.data?.data ?? [])];
 
   const queries = useQueryClient();
   const run = async (q: string, final: boolean) => {
@@ -89,6 +94,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
         pushed.current = true;
       }
       if (final) {
+        recent.add(answer.data.q);
         pushed.current = false;
         setTyped(undefined);
         setOpen(false);
@@ -118,6 +124,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
   const take = (i: number) => {
     const o = offers[i];
     if (!o) return;
+    if (o.kind === "recent") return void run(o.text, true);
     const from = units(value, o.start - 1);
     const to = units(value, o.end - 1);
     const next = value.slice(0, from) + o.text + value.slice(to).replace(/^ /, o.text.endsWith(" ") ? "" : " ");
@@ -185,7 +192,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
       )}
       {problem && (
         <div className="problem" role="alert" id={`${list}-problem`}>
-          {problem instanceof ApiError && problem.status !== 0 && problem.problem.detail ? <span lang="en">{problem.problem.detail}</span> : said(problem).title}
+          {problem instanceof ApiError && problem.status !== 0 && problem.problem.detail ? <span lang={problem.language}>{problem.problem.detail}</span> : said(problem).title}
           {column !== undefined && (
             <code className="column">
               <Plain>{[...value].slice(0, column - 1).join("")}</Plain>
@@ -208,16 +215,34 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
             }}
           >
             <span className="offer-kind">{t(`offer_${o.kind}`)}</span>
-            <span className="offer-label"><Plain>{o.label}</Plain></span>
+            <span className="offer-label"><Plain>{o.kind === "action" ? labels({ code: o.detail, label: o.label }) : o.label}</Plain></span>
             {o.detail && <span className="hint"><Plain>{o.detail}</Plain></span>}
             <span className="spring" />
-            {o.match && o.match !== "exact" && <span className="badge">{t(`match_${o.match}`)}</span>}
+            {["person", "course", "class"].includes(o.kind) && o.match !== "exact" && <span className="badge">{t(`match_${o.match}`)}</span>}
             {o.actions !== undefined && <span className="hint">{t("n_actions", { n: o.actions, shown: number(o.actions) })}</span>}
           </li>
         ))}
       </ul>
     </div>
   );
+}
+
+/** How the text may go on, or one that was searched before. */
+type Offer = Omit<Awaited<ReturnType<typeof api.completions>>["data"][number], "kind"> & { kind: "name" | "value" | "action" | "person" | "course" | "class" | "recent" };
+
+const searched = new Map<string, string[]>();
+
+/** What was searched in this tab, the last first. It is kept nowhere else: it holds names. */
+function useRecent(institution: string): { all: Offer[]; add: (text: string) => void } {
+  const [texts, setTexts] = useState(searched.get(institution) ?? []);
+  return {
+    all: texts.map((text) => ({ kind: "recent", text, start: 1, end: 1, label: text, detail: "", match: "exact" })),
+    add: (text) => {
+      if (text === "") return;
+      searched.set(institution, [text, ...texts.filter((x) => x !== text)].slice(0, 4));
+      setTexts(searched.get(institution)!);
+    },
+  };
 }
 
 function useDelayed<T>(value: T, ms: number): T {
