@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -206,11 +207,16 @@ func (c *Cluster) arguments(n *node, home string) []string {
 	if c.packages.main == "ElasticsearchNode" {
 		voters = "cluster.initial_master_nodes"
 	}
-	args := []string{"-Xms" + c.heap, "-Xmx" + c.heap, "-XX:+UseG1GC", "-Xshare:auto", "-XX:-OmitStackTraceInFastThrow",
-		"-Djava.io.tmpdir=" + filepath.Join(home, "tmp"), "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true", "-Djna.nosys=true",
+	// A test asks little of an engine, and is over before what is compiled with care pays.
+	machine := []string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+	if f := flag.Lookup("test.bench"); f != nil && f.Value.String() != "" {
+		machine = []string{"-XX:+UseG1GC"}
+	}
+	args := append(machine, "-Xms"+c.heap, "-Xmx"+c.heap, "-Xshare:auto", "-XX:-OmitStackTraceInFastThrow",
+		"-Djava.io.tmpdir="+filepath.Join(home, "tmp"), "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true", "-Djna.nosys=true",
 		"-Dio.netty.noUnsafe=true", "-Dio.netty.noKeySetOptimization=true", "-Dlog4j2.disable.jmx=true", "-Dlog4j.shutdownHookEnabled=false",
 		"--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector",
-		"-cp", filepath.Join(c.packages.dir, "classes") + ":" + filepath.Join(c.packages.dir, "*"), c.packages.main}
+		"-cp", filepath.Join(c.packages.dir, "classes")+":"+filepath.Join(c.packages.dir, "*"), c.packages.main)
 	return append(args, fmt.Sprintf("cluster.name=actionlog-test-%d", c.nodes[0].http), "node.name="+n.name, "path.home="+home, "path.data="+filepath.Join(home, "data"),
 		"path.logs="+filepath.Join(home, "logs"), "network.host=127.0.0.1", fmt.Sprintf("http.port=%d", n.http), fmt.Sprintf("transport.port=%d", n.transport),
 		"discovery.seed_hosts=["+strings.Join(seeds, ",")+"]", voters+"=["+strings.Join(names, ",")+"]",
