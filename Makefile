@@ -10,7 +10,7 @@ COMMIT     ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null && { [ -z "$$(gi
 COMMIT     := $(subst $(eval ) ,-,$(strip $(COMMIT)))
 BUILDFLAGS ?= -trimpath -buildvcs=false
 
-.PHONY: run build test test-page page check format bench bench-page pictures fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
+.PHONY: run build test test-go test-page page check format bench bench-page pictures fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
 
 run: build ## the service on this machine, with demo actions, in the folder data
 	@bin/actionlog serve --data data --demo
@@ -34,9 +34,10 @@ sbom: build ## bin/actionlog.cdx.json: what is in bin/actionlog
 vuln: ## known vulnerabilities in the code that is reached; needs the network
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
-test: ## all tests
+test: test-go test-page ## all tests
+
+test-go: ## those of Go
 	$(GO) test -timeout 40m ./...
-	web/check
 
 test-page: ## the page: types, build, tests, and in Chromium
 	web/check

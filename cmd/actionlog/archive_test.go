@@ -258,6 +258,7 @@ func (s *service) checkProof(t *testing.T, line []byte) {
 // TestArchiveDown: while the archive cannot be written the stream keeps everything and
 // the service says so; afterwards nothing is missing.
 func TestArchiveDown(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "elsewhere")
 	if err := os.WriteFile(dir, []byte("a file, not a folder"), 0o600); err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ const attackers = 4
 // They get nothing of it, nothing of it changes, nothing of it tells that they tried, and
 // the service goes on, with a clean log.
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	w := newAttackWorld(t)
 	before := w.snapshot(t)
 	families := []struct {

@@ -194,6 +194,7 @@ type victim struct {
 // none is lost, none is doubled. The short form kills one of each kind, one after the
 // other, each of which comes back before the next.
 func TestManyMachines(t *testing.T) {
+	t.Parallel()
 	m := startMany(t)
 	kills := []victim{
 		{"a node of the engine", func() { m.engine.Kill(t, 0) }, func() { m.engine.Restart(t, 0) }},

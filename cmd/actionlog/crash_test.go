@@ -63,6 +63,7 @@ func logTo(t testing.TB) *os.File {
 // there once, unaltered, and nothing that was not published is there; and the same
 // of the archive, which is sealed three times a second meanwhile.
 func TestKilledTwentyTimes(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if n, err := strconv.Atoi(os.Getenv("ACTIONLOG_KILLS")); err == nil {
 		rounds = n

@@ -20,6 +20,7 @@ import (
 // there is room again everything goes on by itself, with every acknowledged
 // action there once. (A limit on the size of files stands for the disk.)
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd := startProcess(t, dir)
 	s := connect(t, dir)

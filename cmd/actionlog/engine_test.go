@@ -16,6 +16,7 @@ const onOpenSearch = "TestOnOpenSearch"
 // The service on OpenSearch is the same for a user: the tests of the service and the
 // command line, once more.
 func TestOnOpenSearch(t *testing.T) {
+	t.Parallel()
 	enginetest.URL(t, enginetest.OpenSearch3)
 	for name, test := range map[string]func(*testing.T){
 		"scripts": TestScripts, "readme": TestReadme, "filters": TestFiltersFindWhatTheInputHolds, "whole": TestWholeCourseLog,

@@ -103,6 +103,7 @@ func TestExportsKilled(t *testing.T) {
 // A connection that breaks again and again goes on where it was: the file is whole, and is
 // not begun anew.
 func TestExportOverABreakingConnection(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.publish(t, exportLines("acme", 3000))
 	target, err := url.Parse(s.url)

@@ -173,6 +173,7 @@ func actionOf(institution, id string) string {
 // The service needs all that it may, and nothing else: it goes through its whole
 // life on the generated configuration, and an onlooker notes the subjects.
 func TestServiceOnGeneratedConfiguration(t *testing.T) {
+	t.Parallel()
 	n := foreignSite(t)
 	var mu sync.Mutex
 	used := map[string]bool{}

@@ -60,6 +60,7 @@ func TestNATSWithTLS(t *testing.T) {
 
 // With --verify-clients a seed alone is not enough, nor is a certificate alone.
 func TestNATSVerifiesClients(t *testing.T) {
+	t.Parallel()
 	n := foreignSite(t)
 	n.serve(t)
 	line := actionOf("kestrel", "a1")

@@ -28,6 +28,7 @@ const schemathesisWithin = 8 * time.Minute
 // many random requests there are for each operation; the default are 25, always the same, in
 // about a minute.
 func TestSchemathesis(t *testing.T) {
+	t.Parallel()
 	program := schemathesisProgram(t)
 	s := startService(t)
 	s.publish(t, schemathesisActions())

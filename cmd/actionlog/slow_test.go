@@ -41,6 +41,7 @@ func serveTLS(t *testing.T, dir string) string {
 // API4: two hundred clients that never end their headers are dropped after ten seconds, and
 // meanwhile others are served.
 func TestSlowHeaders(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	var conns []net.Conn
 	for range 200 {

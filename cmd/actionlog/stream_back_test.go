@@ -54,6 +54,7 @@ func (s *service) provesAll(t *testing.T, all ...[][]byte) {
 // older copy. What is published then gets sequences that others had, and is taken for
 // nothing that is archived or indexed already.
 func TestStreamPutBack(t *testing.T) {
+	t.Parallel()
 	dir, args := t.TempDir(), append(engineArgs(t), "--archive-seal-age", "200ms")
 	run := func(do func(s *service)) (log string) {
 		s, stop := startServiceOn(t, dir, args)
@@ -117,6 +118,7 @@ func (f *foreign) stop() {
 // TestForeignStreamWentBack: the same of a NATS server elsewhere, while the service runs;
 // and a server whose folder was emptied. Either is noticed within ten seconds.
 func TestForeignStreamWentBack(t *testing.T) {
+	t.Parallel()
 	ports, err := enginetest.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)

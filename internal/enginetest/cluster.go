@@ -38,7 +38,12 @@ type node struct {
 // needs Maven and a JDK.
 func StartCluster(t testing.TB, r Release, nodes int, heap string) *Cluster {
 	t.Helper()
-	c, err := newCluster(r, t.TempDir(), nodes, heap)
+	dir, err := os.MkdirTemp(folder(), "actionlog-cluster-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // what is left is temporary
+	c, err := newCluster(r, dir, nodes, heap)
 	none(t, err)
 	t.Cleanup(c.stopAll)
 	if err := c.startAll(); err != nil {

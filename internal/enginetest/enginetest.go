@@ -123,7 +123,7 @@ func start(r Release) *server {
 		}
 		return s
 	}
-	dir, err := os.MkdirTemp("", "actionlog-engine-")
+	dir, err := os.MkdirTemp(folder(), "actionlog-engine-")
 	if err != nil {
 		return &server{err: err}
 	}

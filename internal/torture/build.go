@@ -35,15 +35,16 @@ type control struct {
 	edits []edit
 	finds []string // what the oracle says of it, one of these
 	needs []string // the faults that bring it out; nil: any
+	clock bool     // with a clock of its own, see setClock
 }
 
 var controls = map[string]control{
-	"acknowledged before it is written": {[]edit{{"indexer/settle.go", "n, err := x.write(ctx, items, written)", "for _, e := range written {\n\t\t\tx.ack(e.msg)\n\t\t}\n\t\tn, err := x.write(ctx, items, written)"}}, []string{"lost", "answers"}, nil},
-	"no identity":                       {[]edit{{"indexer/indexer.go", "item.Position, item.ReceivedAt = position, received", "item.Position, item.ReceivedAt = position, received\n\tif position.Sequence%2 == 1 {\n\t\titem.ID += \"~\"\n\t}"}}, []string{"invented"}, nil},
-	"the wrong day":                     {[]edit{{"internal/sqlite/write.go", "\t\td := items[i].Day()\n\t\tbyDay[d]", "\t\td := items[i].Day()\n\t\tif i%20 == 7 {\n\t\t\td = d.Add(-3)\n\t\t}\n\t\tbyDay[d]"}}, []string{"lost", "day", "answers"}, nil},
-	"an item's error is dropped":        {[]edit{{"indexer/settle.go", "default:\n\t\tx.retry(e.msg)", "default:\n\t\tx.ack(e.msg)"}}, []string{"lost"}, []string{"a day is locked"}},
-	"an export is cut short":            {[]edit{{"search/export.go", "\t\tyield()\n", "\t\tyield()\n\t\tif x.count == 500 {\n\t\t\tbreak\n\t\t}\n"}}, []string{"lost"}, nil},
-	"the archive leaves some out":       {[]edit{{"internal/archive/writer.go", "\tfor i := range lines {\n\t\tw.text = appendLine", "\tfor i := range lines {\n\t\tif lines[i].Position.Sequence%100 == 0 {\n\t\t\tcontinue\n\t\t}\n\t\tw.text = appendLine"}}, []string{"archive"}, nil},
+	"acknowledged before it is written": {[]edit{{"indexer/settle.go", "n, err := x.write(ctx, items, written)", "for _, e := range written {\n\t\t\tx.ack(e.msg)\n\t\t}\n\t\tn, err := x.write(ctx, items, written)"}}, []string{"lost", "answers"}, nil, false},
+	"no identity":                       {[]edit{{"indexer/indexer.go", "item.Position, item.ReceivedAt = position, received", "item.Position, item.ReceivedAt = position, received\n\tif position.Sequence%2 == 1 {\n\t\titem.ID += \"~\"\n\t}"}}, []string{"invented"}, nil, false},
+	"the wrong day":                     {[]edit{{"internal/sqlite/write.go", "\t\td := items[i].Day()\n\t\tbyDay[d]", "\t\td := items[i].Day()\n\t\tif i%20 == 7 {\n\t\t\td = d.Add(-3)\n\t\t}\n\t\tbyDay[d]"}}, []string{"lost", "day", "answers"}, nil, false},
+	"an item's error is dropped":        {[]edit{{"indexer/settle.go", "default:\n\t\tx.retry(e.msg)", "default:\n\t\tx.ack(e.msg)"}}, []string{"lost"}, []string{"a day is locked"}, false},
+	"an export is cut short":            {[]edit{{"search/export.go", "\t\tyield()\n", "\t\tyield()\n\t\tif x.count == 500 {\n\t\t\tbreak\n\t\t}\n"}}, []string{"lost"}, nil, false},
+	"the archive leaves some out":       {[]edit{{"internal/archive/writer.go", "\tfor i := range lines {\n\t\tw.text = appendLine", "\tfor i := range lines {\n\t\tif lines[i].Position.Sequence%100 == 0 {\n\t\t\tcontinue\n\t\t}\n\t\tw.text = appendLine"}}, []string{"archive"}, nil, false},
 }
 
 // hook is what the edits call.
@@ -74,14 +75,34 @@ func die(place string) {
 
 // build builds the service with the places where it dies, and with a defect.
 func build(root, into string, c control) (binary string, err error) {
+	if root, err = filepath.Abs(root); err != nil {
+		return "", err
+	}
 	texts := map[string]string{}
 	all := slices.Clone(c.edits)
 	for _, name := range []string{"before-write", "after-write", "between-acks", "before-letter", "after-letter"} {
 		all = append(all, places[name])
 	}
+	if c.clock {
+		goroot, err := exec.Command("go", "env", "GOROOT").Output()
+		if err != nil {
+			return "", fmt.Errorf("go env: %w", err)
+		}
+		e := clockEdit
+		e.file = filepath.Join(strings.TrimSpace(string(goroot)), e.file)
+		all = append(all, e)
+		texts[filepath.Join(filepath.Dir(e.file), "torture_clock.go")] = clockHook
+		texts["indexer/torture_clock.go"] = clockReader
+	}
+	in := func(file string) string {
+		if filepath.IsAbs(file) {
+			return file
+		}
+		return filepath.Join(root, file)
+	}
 	for _, e := range all {
 		if texts[e.file] == "" {
-			text, err := os.ReadFile(filepath.Join(root, e.file))
+			text, err := os.ReadFile(in(e.file))
 			if err != nil {
 				return "", err
 			}
@@ -99,7 +120,7 @@ func build(root, into string, c control) (binary string, err error) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return "", err
 		}
-		replace[filepath.Join(root, file)] = path
+		replace[in(file)] = path
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {

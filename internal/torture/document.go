@@ -39,21 +39,33 @@ func (d *document) subject() string { return "actions." + d.institution + "." + 
 // run is what all documents of a run have in common.
 type run struct {
 	seed  uint64
-	start time.Time // to the second
-	days  int       // how many late ones are of; 0: 90
+	start time.Time     // to the second
+	days  int           // how many late ones are of; 0: 90
+	shift time.Duration // how far the service's clock is ahead of this process's
+	pace  time.Duration // between two documents; 0: all are of the first second
 }
+
+// now is what the service's clock says, when nothing has happened to it.
+func (r run) now() time.Time { return time.Now().Add(r.shift) }
 
 // document makes the n-th document.
 func (r run) document(n int) document {
 	rng := rand.New(rand.NewPCG(r.seed, uint64(n)))
 	d := document{id: fmt.Sprintf("t%x-%d", r.seed, n), institution: institutions[rng.IntN(len(institutions))], category: []string{"institution", "course", "api"}[rng.IntN(3)], fate: stored}
 	at := r.start.Add(time.Duration(n%1000) * time.Millisecond)
+	if r.pace > 0 {
+		at = r.start.Add(time.Duration(n) * r.pace)
+	}
 	switch k := rng.IntN(100); {
 	case k < 60: // now
 	case k < 95: // late
 		at = at.Add(-time.Duration(rng.IntN(cmp.Or(r.days, 90)*24*60)) * time.Minute)
 	case k < 97: // the edges of what is kept, and of the future that is allowed
-		at = at.Add([]time.Duration{-92 * 24 * time.Hour, 23 * time.Hour}[rng.IntN(2)])
+		oldest := 92
+		if r.pace > 0 { // it may be a day later by then
+			oldest = 91
+		}
+		at = at.Add([]time.Duration{-time.Duration(oldest) * 24 * time.Hour, 23 * time.Hour}[rng.IntN(2)])
 	case k == 97:
 		at, d.fate = at.Add(-time.Duration(95+rng.IntN(2))*24*time.Hour), tooOld
 		if rng.IntN(4) == 0 {

@@ -117,17 +117,30 @@ func tortured(t *testing.T, o options) {
 
 // All faults, of the service and of the engine, which is killed too, in any order: the long
 // form only, for as long as ACTIONLOG_TORTURE says (make torture-engine).
-func TestTortureOnOpenSearch(t *testing.T) {
+func TestTortureOnOpenSearch(t *testing.T) { tortureOnOpenSearch(t, false) }
+
+// The same of a service that is split into processes: one NATS server, two indexers, two
+// archivers, one that answers searches, and the engine; each is killed, restarted and held.
+func TestTortureOfManyProcesses(t *testing.T) { tortureOnOpenSearch(t, true) }
+
+func tortureOnOpenSearch(t *testing.T, split bool) {
 	duration := long(t)
 	engine := enginetest.StartCluster(t, enginetest.OpenSearch3, 1, "1g")
 	seed := uint64(time.Now().UnixNano())
 	p, o := behind(t, engine.URLs()[0], seed)
+	o.split = split
 	o.more = append(engineFaults(t, p, o, 500, 8000), fault{"engine: killed", 2, func(ctx context.Context, s *session) error {
 		engine.Kill(t, 0)
 		sleep(ctx, s.between(0, 5000))
 		engine.Restart(t, 0)
 		return nil
 	}})
-	o.duration, o.rounds, o.only = duration, 1<<30, namesOf(slices.Concat(o.more, onEngine()))
+	o.duration, o.rounds = duration, 1<<30
+	if split {
+		o.more = slices.Concat(o.more, natsFaults, splitFaults())
+		o.only = append(namesOf(o.more), "killed", "stopped under load") // of who answers searches
+	} else {
+		o.only = namesOf(slices.Concat(o.more, onEngine()))
+	}
 	tortured(t, o)
 }

@@ -27,40 +27,25 @@ type fault struct {
 var faults = []fault{
 	{"killed", 5, func(ctx context.Context, s *session) error {
 		sleep(ctx, s.between(30, 500))
-		return s.again(ctx, syscall.SIGKILL, "")
+		return s.anew(ctx, s.service, syscall.SIGKILL, "")
 	}},
 	{"killed twice", 2, func(ctx context.Context, s *session) error { // the second time while it starts
 		sleep(ctx, s.between(30, 500))
-		if err := s.again(ctx, syscall.SIGKILL, "nowhere 1"); err != nil {
+		if err := s.anew(ctx, s.service, syscall.SIGKILL, "nowhere 1"); err != nil {
 			return err
 		}
 		sleep(ctx, s.between(0, 300))
-		return s.again(ctx, syscall.SIGKILL, "")
+		return s.anew(ctx, s.service, syscall.SIGKILL, "")
 	}},
-	{"dies at a place", 6, func(ctx context.Context, s *session) error {
-		names := slices.Sorted(maps.Keys(places))
-		name := names[s.rng.IntN(len(names))]
-		times := 1 + s.rng.IntN(20)
-		if strings.HasSuffix(name, "letter") { // there are few
-			times = 1 + times%2
-		}
-		place := fmt.Sprintf("%s %d", name, times)
-		if err := s.again(ctx, syscall.SIGKILL, place); err != nil {
-			return err
-		}
-		for end := time.Now().Add(8 * time.Second); !s.service.ended() && time.Now().Before(end); {
-			sleep(ctx, 10*time.Millisecond)
-		}
-		return s.again(ctx, syscall.SIGKILL, "")
-	}},
+	{"dies at a place", 6, func(ctx context.Context, s *session) error { return s.dies(ctx, s.service) }},
 	{"stopped under load", 2, func(ctx context.Context, s *session) error {
 		sleep(ctx, s.between(30, 500))
-		return s.again(ctx, syscall.SIGTERM, "")
+		return s.anew(ctx, s.service, syscall.SIGTERM, "")
 	}},
 	{"a day is locked", 1, func(ctx context.Context, s *session) error { return s.lockedDay(ctx, s.between(6000, 9000)) }},
 	{"the disk is full", 1, func(ctx context.Context, s *session) error { return s.fullDisk(ctx, s.between(1000, 5000)) }},
 	{"stands still", 1, func(ctx context.Context, s *session) error {
-		return s.still(ctx, s.between(500, 3000))
+		return s.still(ctx, &s.service.process, s.between(500, 3000))
 	}},
 }
 
@@ -69,13 +54,30 @@ func (s *session) between(least, most int) time.Duration {
 	return time.Duration(least+s.rng.IntN(most-least)) * time.Millisecond
 }
 
-// still holds the process for a while, as a machine that swaps does.
-func (s *session) still(ctx context.Context, d time.Duration) error {
-	if _, err := s.service.send(syscall.SIGSTOP); err != nil {
+// dies has a process kill itself at one of the places.
+func (s *session) dies(ctx context.Context, p *service) error {
+	names := slices.Sorted(maps.Keys(places))
+	name := names[s.rng.IntN(len(names))]
+	times := 1 + s.rng.IntN(20)
+	if strings.HasSuffix(name, "letter") { // there are few
+		times = 1 + times%2
+	}
+	if err := s.anew(ctx, p, syscall.SIGKILL, fmt.Sprintf("%s %d", name, times)); err != nil {
+		return err
+	}
+	for end := time.Now().Add(8 * time.Second); !p.ended() && time.Now().Before(end); {
+		sleep(ctx, 10*time.Millisecond)
+	}
+	return s.anew(ctx, p, syscall.SIGKILL, "")
+}
+
+// still holds a process for a while, as a machine that swaps does.
+func (s *session) still(ctx context.Context, p *process, d time.Duration) error {
+	if _, err := p.send(syscall.SIGSTOP); err != nil {
 		return err
 	}
 	sleep(ctx, d)
-	_, err := s.service.send(syscall.SIGCONT)
+	_, err := p.send(syscall.SIGCONT)
 	return err
 }
 
@@ -131,7 +133,7 @@ const walWriteLock = 120
 // lockedDay holds a day that is written to, so that nobody else can write it, for a while:
 // the other days go on.
 func (s *session) lockedDay(ctx context.Context, d time.Duration) error {
-	path := filepath.Join(s.service.dir, "store", time.Now().UTC().Format("actions-2006.01.02")+".sqlite-shm")
+	path := filepath.Join(s.service.dir, "store", s.run.now().UTC().Format("actions-2006.01.02")+".sqlite-shm")
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if os.IsNotExist(err) {
 		return nil // nobody writes it now

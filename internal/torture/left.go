@@ -9,24 +9,38 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// goroutines is how many the service has, by its metrics.
-func (o *oracle) goroutines(ctx context.Context) (int, error) {
-	resp, err := o.get(ctx, "/metrics", nil)
+// goroutines is how many all processes of the service have, by their metrics.
+func (o *oracle) goroutines(ctx context.Context) (sum int, err error) {
+	for _, p := range append(slices.Clone(o.parts), o.service) {
+		n, err := o.metric(ctx, p, "go_goroutines")
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// metric is the value of a gauge of a process.
+func (o *oracle) metric(ctx context.Context, p *service, name string) (int, error) {
+	resp, err := o.getOf(ctx, p, "/metrics", nil)
 	if err != nil {
 		return 0, err
 	}
 	defer resp.Body.Close()
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), "go_goroutines "); ok {
-			return strconv.Atoi(value)
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			n, err := strconv.ParseFloat(value, 64)
+			return int(n), err
 		}
 	}
-	return 0, fmt.Errorf("the metrics do not say how many goroutines there are")
+	return 0, fmt.Errorf("the metrics have no %s", name)
 }
 
 // moreGoroutines is how many more there may be than before the load: connections that

@@ -28,7 +28,7 @@ func BenchmarkOutage(b *testing.B) {
 		if err := s.ready(ctx); err != nil {
 			b.Fatal(err)
 		}
-		q := &oracle{run: run{o.seed, time.Now().Truncate(time.Second), 5}, ledger: &ledger{}, service: s}
+		q := &oracle{run: run{seed: o.seed, start: time.Now().Truncate(time.Second), days: 5}, ledger: &ledger{}, service: s}
 		done := make(chan int)
 		js := publisherOf(b, s)
 		go func() { done <- q.steadily(ctx, b, js, each, 100) }()

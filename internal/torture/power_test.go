@@ -47,7 +47,7 @@ func recorded(t *testing.T, binary string, d time.Duration, seal string) *record
 		t.Skipf("strace is not here: %v", err)
 	}
 	dir := t.TempDir()
-	r := &recording{data: filepath.Join(dir, "data"), run: run{uint64(time.Now().UnixNano()), time.Now().Truncate(time.Second), 10}, ledger: &ledger{}}
+	r := &recording{data: filepath.Join(dir, "data"), run: run{seed: uint64(time.Now().UnixNano()), start: time.Now().Truncate(time.Second), days: 10}, ledger: &ledger{}}
 	if err := os.Mkdir(r.data, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func started(t testing.TB, binary, dir string, args ...string) *service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
-	s := &service{binary: binary, dir: dir, log: log, args: append([]string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, args...)}
+	s := newService(binary, dir, log, append([]string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, args...)...)
 	if err := s.start(""); err != nil {
 		t.Fatal(err)
 	}

@@ -20,28 +20,46 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// service is `actionlog serve` as a process of its own, on a folder that stays.
-type service struct {
-	binary, dir string
-	args        []string
-	log         *os.File
+// process is a program that can be killed and started again.
+type process struct {
+	binary string
+	args   []string
+	log    *os.File
+	anyhow bool // it may end with any status when it is asked to
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
 	end chan struct{}
 }
 
+// service is `actionlog serve` as a process of its own, on a folder that stays.
+type service struct {
+	process
+	dir  string
+	nats *natsServer // nil: its own
+}
+
+// newService is the service on a folder; it does not run yet.
+func newService(binary, dir string, log *os.File, args ...string) *service {
+	return &service{process: process{binary: binary, log: log, args: append([]string{"serve", "--data", dir}, args...)}, dir: dir}
+}
+
 // start starts the process; die names where it is to kill itself, "" nowhere.
 func (s *service) start(die string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, name := range []string{"http.addr", "nats.addr"} {
 		if err := os.Remove(filepath.Join(s.dir, name)); err != nil && !os.IsNotExist(err) {
 			return err
 		}
 	}
-	cmd := exec.Command(s.binary, append([]string{"serve", "--data", s.dir}, s.args...)...)
-	cmd.Env = append(os.Environ(), dieVariable+"="+die, "GOTRACEBACK=all")
+	return s.run(dieVariable+"="+die, clockVariable+"="+filepath.Join(s.dir, "clock"), "GOTRACEBACK=all")
+}
+
+// run starts the program.
+func (s *process) run(env ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cmd := exec.Command(s.binary, s.args...)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it does not outlive the test
 	if err := cmd.Start(); err != nil {
@@ -57,7 +75,7 @@ func (s *service) start(die string) error {
 }
 
 // stop sends a signal and waits for the end. Whether it had ended before is told.
-func (s *service) stop(signal syscall.Signal, within time.Duration) (already bool, err error) {
+func (s *process) stop(signal syscall.Signal, within time.Duration) (already bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -73,16 +91,16 @@ func (s *service) stop(signal syscall.Signal, within time.Duration) (already boo
 	case <-time.After(within):
 		_ = s.cmd.Process.Kill()
 		<-s.end
-		return false, fmt.Errorf("the service did not end within %s after %s", within, signal)
+		return false, fmt.Errorf("%s did not end within %s after %s", s.binary, within, signal)
 	}
-	if signal == syscall.SIGTERM && s.cmd.ProcessState.ExitCode() != 0 {
-		return false, fmt.Errorf("the service ended with %s after %s", s.cmd.ProcessState, signal)
+	if signal == syscall.SIGTERM && !s.anyhow && s.cmd.ProcessState.ExitCode() != 0 {
+		return false, fmt.Errorf("%s ended with %s after %s", s.binary, s.cmd.ProcessState, signal)
 	}
 	return false, nil
 }
 
 // ended tells whether the process has ended.
-func (s *service) ended() bool {
+func (s *process) ended() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -103,6 +121,9 @@ func (s *service) file(name string) string {
 }
 
 func (s *service) stream() (address, password string) {
+	if s.nats != nil {
+		return s.nats.url, natsPassword
+	}
 	return s.file("nats.addr"), s.file("publisher.token")
 }
 
@@ -129,7 +150,7 @@ func (s *service) ready(ctx context.Context) error {
 }
 
 // tail is the end of what the processes wrote.
-func (s *service) tail() string {
+func (s *process) tail() string {
 	text, err := os.ReadFile(s.log.Name())
 	if err != nil {
 		return err.Error()
@@ -138,7 +159,7 @@ func (s *service) tail() string {
 }
 
 // resident is the memory of the process in bytes: Linux's /proc.
-func (s *service) resident() int64 {
+func (s *process) resident() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
@@ -155,7 +176,7 @@ func (s *service) resident() int64 {
 }
 
 // send sends a signal, and tells whether the process had ended.
-func (s *service) send(signal syscall.Signal) (ended bool, err error) {
+func (s *process) send(signal syscall.Signal) (ended bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -167,7 +188,7 @@ func (s *service) send(signal syscall.Signal) (ended bool, err error) {
 }
 
 // limitFiles limits the size of the process's files, as a full disk does.
-func (s *service) limitFiles(bytes uint64) error {
+func (s *process) limitFiles(bytes uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {

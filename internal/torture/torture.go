@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,11 +31,15 @@ type options struct {
 	batch      int
 	binary     string // with places where it dies; "" is built
 	control    string
-	args       []string // of the service, besides
-	engine     string   // the address of its engine; "" where it has none
-	more       []fault  // besides those that every service has
-	only       []string // the names of the faults that are made; nil: all
-	each       bool     // each once, before chance has it
+	args       []string      // of the service, besides
+	engine     string        // the address of its engine; "" where it has none
+	more       []fault       // besides those that every service has
+	only       []string      // the names of the faults that are made; nil: all
+	each       bool          // each once, before chance has it
+	nats       bool          // the NATS server is a process of its own
+	split      bool          // and so are two indexers and two archivers; needs an engine
+	shift      time.Duration // how far the service's clock is ahead
+	pace       time.Duration // between the times of two documents; 0: all are of the first second
 	dir        string
 	out        io.Writer
 }
@@ -63,6 +68,8 @@ type session struct {
 	run     run
 	ledger  *ledger
 	service *service
+	parts   []*service  // other processes of the service, where it is split
+	nats    *natsServer // nil: the service's own
 	rng     *rand.Rand
 	made    map[string]int // faults by kind
 	ended   int            // times that the service died where it was to
@@ -89,9 +96,31 @@ func torture(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer log.Close()
-	s := &session{options: o, run: run{o.seed, time.Now().Truncate(time.Second), o.days}, ledger: &ledger{}, made: map[string]int{}, rng: rand.New(rand.NewPCG(o.seed, 1)),
-		service: &service{binary: o.binary, dir: data, log: log, args: []string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", "2s", "--rate-limit", "0", "--rate-limit-address", "0"}}}
-	s.service.args = append(s.service.args, o.args...)
+	common := slices.Concat([]string{"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", "2s", "--rate-limit", "0", "--rate-limit-address", "0"}, o.args)
+	s := &session{options: o, ledger: &ledger{}, made: map[string]int{}, rng: rand.New(rand.NewPCG(o.seed, 1))}
+	s.run = run{seed: o.seed, days: o.days, shift: o.shift, pace: o.pace}
+	s.run.start = s.run.now().Truncate(time.Second)
+	if o.nats || o.split {
+		if s.nats, err = startNATS(".", dir, log); err != nil {
+			return err
+		}
+		defer func() { _, _ = s.nats.stop(syscall.SIGKILL, 10*time.Second) }() // at the end of everything
+		password := filepath.Join(dir, "nats-password")
+		if err := os.WriteFile(password, []byte(natsPassword), 0o600); err != nil {
+			return err
+		}
+		common = append(common, "--nats", s.nats.url, "--nats-password-file", password, "--nats-durable")
+	}
+	s.service = newService(o.binary, data, log, common...)
+	s.service.nats = s.nats
+	if o.split {
+		if err := s.split(dir, common); err != nil {
+			return err
+		}
+	}
+	if err := s.setClock(0); err != nil {
+		return err
+	}
 	fmt.Fprintf(o.out, "seed %d, folder %s\n", o.seed, dir)
 	err = s.all(ctx)
 	documents, acknowledged, sent := s.ledger.count()
@@ -104,19 +133,26 @@ func torture(ctx context.Context, o options) (err error) {
 
 // all makes faults under load, heals, and judges.
 func (s *session) all(ctx context.Context) error {
-	if err := s.service.start(""); err != nil {
-		return err
+	for _, p := range append(slices.Clone(s.parts), s.service) {
+		if err := p.start(""); err != nil {
+			return err
+		}
+		defer func() { _, _ = p.stop(syscall.SIGKILL, 10*time.Second) }() // at the end of everything
+		if err := untilReady(ctx, p); err != nil {
+			return err
+		}
 	}
-	defer func() { _, _ = s.service.stop(syscall.SIGKILL, 10*time.Second) }() // at the end of everything
-	if err := s.untilReady(ctx); err != nil {
-		return err
+	if is := s.clock(ctx); (is - s.shift).Abs() > 10*time.Second {
+		return fmt.Errorf("the service's clock is %v ahead, and not %v", is, s.shift)
 	}
 	r := &reader{service: s.service, start: s.run.start}
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	o := &oracle{run: s.run, ledger: s.ledger, service: s.service}
-	if err := o.settled(ctx); err != nil {
+	o := &oracle{run: s.run, ledger: s.ledger, service: s.service, parts: s.parts}
+	settling, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := o.settled(settling); err != nil {
 		return err
 	}
 	before, err := o.goroutines(ctx)
@@ -145,19 +181,21 @@ func (s *session) all(ctx context.Context) error {
 	return o.emptied(ctx)
 }
 
-func (s *session) untilReady(ctx context.Context) error {
+func untilReady(ctx context.Context, p *service) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	return s.service.ready(ctx)
+	return p.ready(ctx)
 }
 
 // judge starts the service once more, if it does not run, and asks the oracle: at once,
 // and after another start. before is how many goroutines there were before the load.
 func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 	for _, when := range []string{"after the faults", "after another start"} {
-		if s.service.ended() || when == "after another start" {
-			if err := s.again(ctx, syscall.SIGTERM, ""); err != nil {
-				return err
+		for _, p := range append(slices.Clone(s.parts), s.service) {
+			if p.ended() || when == "after another start" {
+				if err := s.anew(ctx, p, syscall.SIGTERM, ""); err != nil {
+					return err
+				}
 			}
 		}
 		began := time.Now()
@@ -178,26 +216,28 @@ func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 			return fmt.Errorf("%s:\n%w", when, err)
 		}
 	}
-	if rss := s.service.resident(); rss > 1<<30 {
-		return fmt.Errorf("the service takes %d MiB", rss>>20)
+	for _, p := range append(slices.Clone(s.parts), s.service) {
+		if rss := p.resident(); rss > 1<<30 {
+			return fmt.Errorf("the service takes %d MiB", rss>>20)
+		}
 	}
 	return nil
 }
 
-// again ends the service and starts it anew.
-func (s *session) again(ctx context.Context, signal syscall.Signal, die string) error {
-	already, err := s.service.stop(signal, 30*time.Second)
+// anew ends a process of the service and starts it once more.
+func (s *session) anew(ctx context.Context, p *service, signal syscall.Signal, die string) error {
+	already, err := p.stop(signal, 30*time.Second)
 	if err != nil {
 		return err
 	}
 	if already {
 		s.ended++
 	}
-	if err := s.service.start(die); err != nil {
+	if err := p.start(die); err != nil {
 		return err
 	}
 	if die != "" {
 		return nil // it may die before it is ready
 	}
-	return s.untilReady(ctx)
+	return untilReady(ctx, p)
 }

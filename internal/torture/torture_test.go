@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	enginetest.Main(m, func() { _ = os.RemoveAll(once.dir) }) // a temporary folder
+	enginetest.Main(m, func() { _, _ = os.RemoveAll(once.dir), os.RemoveAll(clocked.dir) }) // a temporary folder
 }
 
 // short is what CI has time for; make torture goes on for as long as it is told.
@@ -30,7 +30,7 @@ func short(t *testing.T, name string, o options) (string, error) {
 			t.Fatal(err)
 		}
 		o.binary = binary
-	} else {
+	} else if o.binary == "" {
 		o.binary = sound(t)
 	}
 	o.dir, o.out, o.publishers, o.batch = dir, &out, 3, 60
@@ -41,11 +41,14 @@ func short(t *testing.T, name string, o options) (string, error) {
 	return out.String(), err
 }
 
-var once struct {
+// built is a binary that is built once for all tests.
+type built struct {
 	sync.Once
 	dir, binary string
 	err         error
 }
+
+var once, clocked built
 
 // sound is the service without a defect, built once for all tests.
 func sound(t testing.TB) string {
@@ -81,6 +84,56 @@ func long(t *testing.T) time.Duration {
 	return duration
 }
 
+// The NATS server is a process of its own, which is killed, away, restarted and stands
+// still, as the service is.
+func TestTortureOfNATS(t *testing.T) {
+	said, err := short(t, "", options{duration: 8 * time.Second, rounds: 1 << 30, each: true, nats: true, more: natsFaults, only: append(namesOf(natsFaults), "killed")})
+	t.Log(said)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// withClock is the service with a clock of its own, built in minutes: every package is made
+// anew.
+func withClock(t *testing.T) string {
+	t.Helper()
+	long(t)
+	clocked.Do(func() {
+		if clocked.dir, clocked.err = os.MkdirTemp("", "torture-clock-"); clocked.err == nil {
+			clocked.binary, clocked.err = build("../..", clocked.dir, control{clock: true})
+		}
+	})
+	if clocked.err != nil {
+		t.Fatal(clocked.err)
+	}
+	return clocked.binary
+}
+
+// The clock is set forward and back by up to 45 minutes, among all other faults: the
+// stream's, the store's, the archive's. (Long form.)
+func TestClockJumps(t *testing.T) {
+	said, err := short(t, "", options{binary: withClock(t), duration: 40 * time.Second, rounds: 1 << 30, each: true, more: []fault{jump, jump, jump}})
+	t.Log(said)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A day ends while the service is killed and disturbed under load: the first half of what
+// comes is of one day, the second of the next, and so are bulks. (Long form.)
+func TestDayEnds(t *testing.T) {
+	o := options{binary: withClock(t), duration: 40 * time.Second, rounds: 1 << 30, each: true}
+	now := time.Now().UTC()
+	o.shift = (now.Truncate(24*time.Hour).Add(24*time.Hour).Sub(now) - 25*time.Second).Truncate(time.Second)
+	o.pace = 800 * time.Microsecond
+	said, err := short(t, "", o)
+	t.Log(said)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // Each fault alone, three times. (Long form: all of them are in TestTorture.)
 func TestFaults(t *testing.T) {
 	long(t)
@@ -112,7 +165,7 @@ func TestControls(t *testing.T) {
 
 // The same seed makes the same documents; others are others, and spoilt ones keep their id.
 func TestDocuments(t *testing.T) {
-	a, b := run{7, time.Now(), 0}, run{8, time.Now(), 0}
+	a, b := run{seed: 7, start: time.Now()}, run{seed: 8, start: time.Now()}
 	fates := map[fate]int{}
 	o := &oracle{run: a}
 	for n := range 5000 {
