@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"time"
 
 	"actionlog"
 	"actionlog/internal/elastic"
@@ -51,7 +53,7 @@ func (r *running) openEngine(ctx context.Context) (store engine, about string, e
 	if len(r.cmd.Engine) > 0 {
 		o := r.cmd.options()
 		o.ReadOnly = r.cmd.Role == "search"
-		e, err := elastic.Open(ctx, o, r.log)
+		e, err := r.openElastic(ctx, o)
 		if err != nil {
 			return nil, "", err
 		}
@@ -70,6 +72,25 @@ func (r *running) openEngine(ctx context.Context) (store engine, about string, e
 	}
 	r.onStop(func(context.Context) error { return store.Close() })
 	return store, about, nil
+}
+
+// openElastic waits for an engine that does not answer yet.
+func (r *running) openElastic(ctx context.Context, o elastic.Options) (*elastic.Store, error) {
+	end := time.Now().Add(startPatience)
+	for tries := 0; ; tries++ {
+		e, err := elastic.Open(ctx, o, r.log)
+		if !errors.Is(err, actionlog.ErrUnavailable) || time.Now().After(end) {
+			return e, err
+		}
+		if tries%5 == 0 {
+			r.log.Warn("the engine is not ready; it is asked again", "until", end.Format(time.TimeOnly), "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(2 * time.Second):
+		}
+	}
 }
 
 // workers is how many batches are written to a store at the same time: SQLite has one

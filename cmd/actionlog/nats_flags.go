@@ -103,8 +103,8 @@ func (c *serveCmd) checkNATS() error {
 	return nil
 }
 
-// natsPatience is how long a start waits for NATS servers that start too.
-const natsPatience = 2 * time.Minute
+// startPatience is how long a start waits for NATS servers, and an engine, that start too.
+const startPatience = 2 * time.Minute
 
 // dialNATS connects to the servers of --nats.
 func (r *running) dialNATS(ctx context.Context) (*bus.Bus, error) {
@@ -112,7 +112,7 @@ func (r *running) dialNATS(ctx context.Context) (*bus.Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Patience = natsPatience
+	o.Patience = startPatience
 	o.Durable, o.Replicas, o.StreamMaxBytes, o.Log = r.cmd.NATSDurable, r.cmd.NATSReplicas, r.cmd.StreamMaxBytes, r.log
 	return bus.Dial(ctx, o)
 }

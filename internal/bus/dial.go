@@ -25,8 +25,8 @@ type DialOptions struct {
 	Durable        bool   // the operator vouches that every write is synced before its acknowledgement
 	StreamMaxBytes int64
 	Replicas       int // servers that keep each stream; 0: as many as do, or three where there are three
-	// Patience is how long servers that answer and are not ready, because they still elect
-	// a leader say, are asked again; default 0: once.
+	// Patience is how long servers that do not answer, or are not ready, because they still
+	// elect a leader say, are asked again; default 0: once.
 	Patience time.Duration
 	Log      *slog.Logger
 	denied   *denied // of a publisher
@@ -38,11 +38,15 @@ func Dial(ctx context.Context, o DialOptions) (*Bus, error) {
 		o.Log = slog.Default()
 	}
 	since, noted := connected()
-	nc, err := o.connect(noted)
+	b := &Bus{since: since, durable: o.Durable, max: o.StreamMaxBytes, replicas: o.Replicas, patience: o.Patience, log: o.Log}
+	err := b.patiently(ctx, "connecting", func(context.Context) (err error) {
+		b.Conn, err = o.connect(noted)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return (&Bus{Conn: nc, since: since, durable: o.Durable, max: o.StreamMaxBytes, replicas: o.Replicas, patience: o.Patience, log: o.Log}).set(ctx)
+	return b.set(ctx)
 }
 
 func (o DialOptions) connect(more ...nats.Option) (*nats.Conn, error) {
@@ -104,12 +108,15 @@ const askAgainAfter = time.Second
 
 // patiently tries until it succeeds, fails for good, or patience is at its end.
 func (b *Bus) patiently(ctx context.Context, what string, try func(ctx context.Context) error) error {
-	for end := time.Now().Add(b.patience); ; {
+	end := time.Now().Add(b.patience)
+	for tries := 0; ; tries++ {
 		err := try(ctx)
 		if err == nil || ctx.Err() != nil || !notReady(err) || time.Now().After(end) {
 			return err
 		}
-		b.log.Warn("the NATS servers are not ready", "for", what, "error", err)
+		if tries%10 == 0 {
+			b.log.Warn("the NATS servers are not ready; they are asked again", "until", end.Format(time.TimeOnly), "for", what, "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -128,7 +135,7 @@ func notReady(err error) bool {
 	if errors.As(err, &api) {
 		return api.Code == 503 && api.ErrorCode != jetstream.JSErrCodeJetStreamNotEnabled && api.ErrorCode != jetstream.JSErrCodeJetStreamNotEnabledForAccount || api.ErrorCode == noPeers
 	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrNoServers)
 }
 
 // withoutPasswords removes userinfo from a list of URLs.

@@ -22,7 +22,7 @@ func TestPatience(t *testing.T) {
 		err   error
 		tries int
 	}{
-		{context.DeadlineExceeded, 2}, {nats.ErrNoResponders, 2}, {nats.ErrTimeout, 2}, {api(503, 10008), 2}, {api(400, noPeers), 2},
+		{context.DeadlineExceeded, 2}, {nats.ErrNoResponders, 2}, {nats.ErrTimeout, 2}, {fmt.Errorf("nats: %w", nats.ErrNoServers), 2}, {nats.ErrAuthorization, 1}, {api(503, 10008), 2}, {api(400, noPeers), 2},
 		{api(400, jetstream.JSErrCodeStreamNameInUse), 1}, {api(503, jetstream.JSErrCodeJetStreamNotEnabled), 1}, {api(503, jetstream.JSErrCodeJetStreamNotEnabledForAccount), 1},
 		{errors.New("something else"), 1},
 	} {

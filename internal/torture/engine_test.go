@@ -128,7 +128,7 @@ func tortureOnOpenSearch(t *testing.T, split bool) {
 	engine := enginetest.StartCluster(t, enginetest.OpenSearch3, 1, "1g")
 	seed := uint64(time.Now().UnixNano())
 	p, o := behind(t, engine.URLs()[0], seed)
-	o.split = split
+	o.split, o.days = split, 20 // an engine answers for each day
 	o.more = append(engineFaults(t, p, o, 500, 8000), fault{"engine: killed", 2, func(ctx context.Context, s *session) error {
 		engine.Kill(t, 0)
 		sleep(ctx, s.between(0, 5000))
