@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"indexer":             nil,
 	"search":              {"internal/people"},
 	"restore":             nil,
+	"feed":                {"internal/match"}, // ADR 34
 	"web":                 nil,
 	"mappings":            nil,
 	"internal/people":     nil,
@@ -29,7 +30,8 @@ var mayImport = map[string][]string{
 	"internal/signin":     nil,
 	"internal/sqlite":     {"internal/people"},
 	"internal/elastic":    {"internal/people", "mappings"},
-	"internal/storetest":  {"internal/people"},
+	"internal/match":      {"internal/people"}, // what a query means, once
+	"internal/storetest":  {"internal/people", "internal/match"},
 	"internal/enginetest": nil,
 	"internal/apitest":    nil,
 	"internal/oidctest":   nil,

@@ -97,6 +97,9 @@ const (
 var clauseFields = [...]Field{FieldID, FieldCategory, FieldAction, FieldOutcome, FieldActorKind, FieldChannel, FieldMethod, FieldCode, FieldURL,
 	FieldContentType, FieldAny, FieldIP, FieldBatch, FieldRequestID, FieldActor, FieldTarget, FieldOnBehalfOf, FieldPerson, FieldCourse, FieldClass}
 
+// ClauseFields are all fields that a clause can look at.
+func ClauseFields() []Field { return slices.Clone(clauseFields[:]) }
+
 // Value is one alternative of a clause. Which part is used depends on the
 // field, see there; the others are zero. Text compares byte for byte unless
 // the field says otherwise.

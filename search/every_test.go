@@ -178,6 +178,7 @@ func every(t *testing.T, change func(o *Options)) http.Handler {
 	o := options(store)
 	o.Access, o.Sessions, o.Supports, o.SignIn, o.Restores, o.Dead, o.Archive, o.Institutions = everyAccess{e}, everySession{e}, everySupport{e}, everySignIn{e}, everyRestore{e}, everyLetter{e}, everyArchive{e}, e
 	o.Exports = &Exports{Storage: files{}, Dir: t.TempDir(), Name: "p1"}
+	o.Feed = feedOf{store}
 	o.Account = func(context.Context) (any, error) {
 		return archive.Accounts{Archived: 1, Differences: []archive.Difference{{Institution: "uni", Day: "2026-11-20", Positions: []string{"s1.1"}}}}, nil
 	}
@@ -223,6 +224,7 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", of + "/histogram?by=category&" + long, "", 200}, {"GET", of + "/facets?field=course&" + long, "", 200}, {"GET", of + "/facets?field=actor", "", 200},
 		{"GET", of + "/people?q=melody", "", 200}, {"GET", of + "/courses?q=arts", "", 200}, {"GET", of + "/classes?q=x", "", 200},
 		{"GET", of + "/query?q=melody&outcome=failure", "", 200}, {"GET", of + "/completions?q=user:mel&at=8", "", 200}, {"GET", of + "/tail?q=melody&since=2026-01-02T15:04:05Z", "", 200},
+		{"GET", of + "/feed?q=melody&since=now-1d", "", 200}, {"GET", of + "/feed?format=ndjson&end=line&wait=0", "", 200},
 		{"GET", "/v1/about", "", 200}, {"GET", "/", "", 200}, {"GET", "/institutions", "", 200}, {"GET", "/institutions/uni", "", 200}, {"GET", "/institutions/uni/people", "", 200},
 		{"GET", "/institutions/uni/actions/a1", "", 200}, {"GET", "/restores", "", 200}, {"GET", "/favicon.svg", "", 200}, {"GET", "/licences.txt", "", 200}, {"GET", "/assets/index-1.js", "", 200}, {"GET", "/assets/nothing.js", "", 404},
 		{"GET", of + "/restores?limit=1", "", 200}, {"POST", of + "/restores", `{"from":"2020-01-01","filter":{"category":"course","any":["x"]},"reason":"T-1"}`, 201},

@@ -20,6 +20,7 @@ const (
 // actions is: what is counted beside it, and what is offered while somebody types, would
 // be the same question ten times over. docs/adr/0022 says more.
 type questions struct {
+	same  time.Duration // for how long one is the same
 	mu    sync.Mutex
 	asked map[string]time.Time
 }
@@ -29,7 +30,7 @@ func (q *questions) lately(key string, now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	at, ok := q.asked[key]
-	return ok && now.Sub(at) < sameQuestion
+	return ok && now.Sub(at) < q.same
 }
 
 // recorded notes that a question was.
@@ -41,7 +42,7 @@ func (q *questions) recorded(key string, now time.Time) {
 	defer q.mu.Unlock()
 	if len(q.asked) >= questionsAtMost {
 		for k, at := range q.asked {
-			if now.Sub(at) >= sameQuestion {
+			if now.Sub(at) >= q.same {
 				delete(q.asked, k)
 			}
 		}

@@ -83,6 +83,7 @@ var routeRoles = map[string][]actionlog.Role{
 	ofInstitution("GET", "/exports/:id/content"):   exporters,
 	ofInstitution("GET", "/histogram"):             readers,
 	ofInstitution("GET", "/tail"):                  readers,
+	ofInstitution("GET", "/feed"):                  exporters,
 	ofInstitution("GET", "/facets"):                readers,
 	ofInstitution("GET", "/query"):                 readers,
 	ofInstitution("GET", "/completions"):           readers,

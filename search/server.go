@@ -78,6 +78,7 @@ type Options struct {
 	Dead         actionlog.DeadLetters
 	State        actionlog.State
 	Archive      Archive  // nil: there is none
+	Feed         Feed     // nil: there is no archive, and so no feed
 	Restores     Restores // nil: nothing can be brought back
 	Exports      *Exports // nil: exports are streamed only. Whoever serves the API runs it
 	// Held lists days before a day that are searchable still; nil: none are.
@@ -124,6 +125,7 @@ type server struct {
 	fair      *fair
 	tails     *guests
 	questions *questions
+	followers *questions // of the feed
 	page      *page
 	tongues   *tongues
 	seal      *sealer  // of cursors and positions
@@ -145,7 +147,7 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o, fair: newFair(o.Reads), tails: &guests{most: tailsAtMost, of: map[string]int{}}, questions: &questions{asked: map[string]time.Time{}}, calls: newLimiter(o.Limits.PerCaller, int(10*o.Limits.PerCaller), o.Now),
+	s := &server{Options: o, fair: newFair(o.Reads), tails: &guests{most: tailsAtMost, of: map[string]int{}}, questions: &questions{same: sameQuestion, asked: map[string]time.Time{}}, followers: &questions{same: feedRecorded, asked: map[string]time.Time{}}, calls: newLimiter(o.Limits.PerCaller, int(10*o.Limits.PerCaller), o.Now),
 		addresses: newLimiter(o.Limits.PerAddress, int(10*o.Limits.PerAddress), o.Now),
 		failures:  newLimiter(o.Limits.Failures/60, int(o.Limits.Failures), o.Now)}
 	key, err := actionlog.KeyOf(ctx, o.State, "cursor")
@@ -206,6 +208,7 @@ func (s *server) routes() *gin.Engine {
 	}
 	g.GET("/v1/about", s.about)
 	known.GET(institutionPath+"/tail", s.tail)
+	known.GET(institutionPath+"/feed", s.feed)
 	known.GET("/v1/institutions", s.institutions)
 	known.GET("/v1/action-types", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"data": actionlog.Catalogue()}) })
 	known.GET("/v1/archive/key", s.archiveKey)

@@ -81,7 +81,7 @@ func plainObject(text []byte) error {
 // refused: a parameter that is passed over would look as if it counted.
 var queried = []string{"/metrics", "/v1/restores", "/v1/dead-letters",
 	institutionPath + "/actions", institutionPath + "/actions/:id", institutionPath + "/actions/:id/export", institutionPath + "/actions/:id/proof",
-	institutionPath + "/export", institutionPath + "/exports", institutionPath + "/tail", institutionPath + "/histogram", institutionPath + "/facets", institutionPath + "/people", institutionPath + "/courses",
+	institutionPath + "/export", institutionPath + "/exports", institutionPath + "/tail", institutionPath + "/feed", institutionPath + "/histogram", institutionPath + "/facets", institutionPath + "/people", institutionPath + "/courses",
 	institutionPath + "/classes", institutionPath + "/query", institutionPath + "/completions", institutionPath + "/restores"}
 
 func (s *server) refuseQuery(c *gin.Context) {

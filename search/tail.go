@@ -138,24 +138,35 @@ func (s *server) follow(c *gin.Context, a *asked, since time.Time) {
 // cameIn returns what the stream took after since and until through.
 func (s *server) cameIn(ctx context.Context, a *asked, since, through time.Time) (tailed, error) {
 	e := tailed{Data: []json.RawMessage{}, CompleteThrough: through.UTC()}
-	t, ok := s.fair.enter(a.institution)
+	err := s.inTurn(ctx, a.institution, func() error { return s.cameInto(ctx, a, since, through, &e) })
+	return e, err
+}
+
+// inTurn reads of an institution when it is its turn.
+func (s *server) inTurn(ctx context.Context, institution string, read func() error) error {
+	t, ok := s.fair.enter(institution)
 	if !ok {
-		return e, fmt.Errorf("too many requests of the institution wait: %w", actionlog.ErrUnavailable)
+		return fmt.Errorf("too many requests of the institution wait: %w", actionlog.ErrUnavailable)
 	}
 	defer t.leave()
 	if err := t.wait(ctx); err != nil {
-		return e, err
+		return err
 	}
+	return read()
+}
+
+// cameInto is cameIn in its turn.
+func (s *server) cameInto(ctx context.Context, a *asked, since, through time.Time, e *tailed) error {
 	for mark := actionlog.Mark(""); ; {
 		page, err := s.Searcher.Page(ctx, a.query, actionlog.NewestFirst, mark, tailPage)
 		if err != nil {
-			return e, err
+			return err
 		}
 		found := false
 		for i := range page.Records {
 			r := &page.Records[i]
 			if err := s.own(a.institution, r); err != nil {
-				return e, err
+				return err
 			}
 			found = found || r.ReceivedAt.After(since)
 			if !r.ReceivedAt.After(since) || r.ReceivedAt.After(through) {
@@ -163,12 +174,12 @@ func (s *server) cameIn(ctx context.Context, a *asked, since, through time.Time)
 			}
 			if len(e.Data) == tailMost {
 				e.More = true
-				return e, nil
+				return nil
 			}
 			e.Data = append(e.Data, appendRecord(nil, s.shown(*r)))
 		}
 		if mark = page.Next; !found || mark == "" {
-			return e, nil
+			return nil
 		}
 	}
 }

@@ -25,6 +25,7 @@ const (
 	codeExportStarted  = "institution.actionlog.export_started"
 	codeExported       = "institution.actionlog.exported"
 	codeDownloaded     = "institution.actionlog.export_downloaded"
+	codeFeedRead       = "institution.actionlog.feed_read"
 	codeDenied         = "institution.actionlog.denied"
 	codeSignInFailed   = "institution.actionlog.sign_in_failed"
 	codeSignedIn       = "institution.actionlog.signed_in"
@@ -38,8 +39,8 @@ const (
 
 var witnessLabels = map[string]string{
 	codeSearched: "Action log searched by staff", codeExportStarted: "Action log export started", codeExported: "Action log exported",
-	codeDownloaded: "Action log export downloaded",
-	codeDenied:     "Request to the action log denied", codeSignInFailed: "Sign-in to the action log failed", codeSignedIn: "Signed in to the action log",
+	codeDownloaded: "Action log export downloaded", codeFeedRead: "Action log feed read",
+	codeDenied: "Request to the action log denied", codeSignInFailed: "Sign-in to the action log failed", codeSignedIn: "Signed in to the action log",
 	codeSignedOut: "Signed out of the action log", codeTokenCreated: "Action log token created", codeTokenRotated: "Action log token rotated",
 	codeTokenRevoked: "Action log token revoked", codeSupportTakenUp: "Support of the action log taken up", codeSupportEnded: "Support of the action log ended",
 }

@@ -150,7 +150,7 @@ func TestOneQuestionIsRecordedOnce(t *testing.T) {
 			t.Errorf("%s by %s: recorded %d times", step.path, step.role, len(all))
 		}
 	}
-	q := &questions{asked: map[string]time.Time{}}
+	q := &questions{same: sameQuestion, asked: map[string]time.Time{}}
 	start := time.Now()
 	for i := range questionsAtMost + 10 {
 		q.recorded(fmt.Sprint(i), start)

@@ -188,7 +188,7 @@ func (w *attackWorld) targetID(r attackRoute, institution, id string) string {
 		path += "?field=actor"
 	case strings.HasSuffix(path, "/completions"), strings.HasSuffix(path, "/query"):
 		path += "?q=target:melody"
-	case strings.HasSuffix(path, "/tail"):
+	case strings.HasSuffix(path, "/tail"), strings.HasSuffix(path, "/feed"):
 		path += "?since=2020-01-01T00:00:00Z"
 	case strings.HasSuffix(path, "/people"):
 		path += "?q=melody"

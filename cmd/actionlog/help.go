@@ -24,6 +24,7 @@ var examples = map[string][]string{
 	"exports show":    {"actionlog exports show 20261125-161502.123-k3j5h2ab"},
 	"exports get":     {"actionlog exports get 20261125-161502.123-k3j5h2ab -o actions.csv"},
 	"exports drop":    {"actionlog exports drop 20261125-161502.123-k3j5h2ab"},
+	"feed":            {"actionlog feed --institution my-school --since now-1d", "actionlog feed --follow --state siem.state -o actions.ndjson", "actionlog feed 'type:api code:4xx' --follow | my-collector"},
 	"get":             {"actionlog get a-17", "actionlog get a-17 --format json"},
 	"people":          {"actionlog people melody wang", "actionlog people meldoy wnag --format table", "actionlog people @example.edu --limit 100"},
 	"courses":         {"actionlog courses arts and craft", "actionlog courses id:c-12"},

@@ -101,6 +101,18 @@ func TestPoison(t *testing.T) {
 			t.Errorf("%s: stored as %.200s", p.name, documents[p.id()])
 		}
 	}
+	slices.Sort(wantDead)
+	if dead := s.reasons(t); !slices.Equal(dead, wantDead) {
+		t.Errorf("dead letters are %q, and not %q", dead, wantDead)
+	}
+	if log := s.log.String(); strings.Contains(log, "panic") {
+		t.Errorf("the service panicked:\n%s", log)
+	}
+}
+
+// reasons are the dead letters, each with its reason.
+func (s *service) reasons(t *testing.T) []string {
+	t.Helper()
 	var letters struct {
 		Data []struct{ Reason, Document, Document_base64 string }
 	}
@@ -114,13 +126,7 @@ func TestPoison(t *testing.T) {
 		dead = append(dead, l.Reason+" "+idOf(l.Document+string(raw)))
 	}
 	slices.Sort(dead)
-	slices.Sort(wantDead)
-	if !slices.Equal(dead, wantDead) {
-		t.Errorf("dead letters are %q, and not %q", dead, wantDead)
-	}
-	if log := s.log.String(); strings.Contains(log, "panic") {
-		t.Errorf("the service panicked:\n%s", log)
-	}
+	return dead
 }
 
 func (p *poison) id() string { return idOf(string(p.document)) }

@@ -89,6 +89,9 @@ func (r *running) run(ctx context.Context) error {
 		Reads: r.cmd.reads(), Exporting: r.garbage.exporting, Limits: search.Limits{PerCaller: r.cmd.RateLimit, PerAddress: r.cmd.RateLimitAddress, Failures: r.cmd.RateLimitFailures}, TrustedProxies: r.cmd.TrustedProxy,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Stopping: ctx.Done(), Log: r.log,
 	}
+	if err := r.addFeed(&api, nats, store, scrubber); err != nil {
+		return err
+	}
 	return r.answer(ctx, api, publisher, failed)
 }
 

@@ -294,7 +294,7 @@ func (a *Archiver) batch(ctx context.Context, w *Writer, stream string) error {
 			}
 			lines = lines[:0]
 		}
-		lines = append(lines, a.line(m, stream))
+		lines = append(lines, LineOf(stream, m, a.Scrubber))
 		next = m.Sequence + 1
 	}
 	return w.Append(ctx, lines)
@@ -333,7 +333,7 @@ func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before ui
 		case err != nil:
 			return err
 		}
-		lines, size = append(lines, a.line(&m, stream)), size+len(m.Data)
+		lines, size = append(lines, LineOf(stream, &m, a.Scrubber)), size+len(m.Data)
 		if len(lines) == fetchMessages || size >= fetchBytes {
 			if err := w.Append(ctx, lines); err != nil {
 				return err
@@ -344,12 +344,12 @@ func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before ui
 	return w.Append(ctx, lines)
 }
 
-// line judges a message.
-func (a *Archiver) line(m *Message, stream string) Line {
+// LineOf judges a message of an incarnation of the stream.
+func LineOf(stream string, m *Message, s *actionlog.Scrubber) Line {
 	l := Line{Position: actionlog.Position{Stream: stream, Sequence: m.Sequence}, ReceivedAt: m.ReceivedAt.UTC()}
-	item, reason, err := actionlog.Skim(m.Subject, m.Data, a.Scrubber)
+	item, reason, err := actionlog.Skim(m.Subject, m.Data, s)
 	if err != nil {
-		l.Dead, l.Document = reason, a.Scrubber.Bytes(m.Data)
+		l.Dead, l.Document = reason, s.Bytes(m.Data)
 		if institution, _, _ := actionlog.ParseSubject(m.Subject); actionlog.IsInstitutionID(institution) {
 			l.Institution = institution
 		}

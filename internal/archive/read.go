@@ -255,6 +255,11 @@ const linesPage = 1 << 20
 // fileLines yields the lines of a file with their breaks; the last may have none. A file
 // that is not there has no lines. A line is valid until the next.
 func fileLines(ctx context.Context, s Storage, name string) iter.Seq2[[]byte, error] {
+	return fileLinesFrom(ctx, s, name, 0)
+}
+
+// fileLinesFrom is fileLines from an offset on, where a line begins.
+func fileLinesFrom(ctx context.Context, s Storage, name string, offset int64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		size := int64(0)
 		for f, err := range s.List(ctx, name) {
@@ -267,7 +272,7 @@ func fileLines(ctx context.Context, s Storage, name string) iter.Seq2[[]byte, er
 			}
 		}
 		var rest []byte
-		for at := int64(0); at < size; {
+		for at := offset; at < size; {
 			page, err := s.ReadRange(ctx, name, at, min(linesPage, size-at))
 			if errors.Is(err, ErrShort) { // emptied meanwhile: its lines are sealed
 				return

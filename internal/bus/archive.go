@@ -129,6 +129,46 @@ func (s *Source) Acknowledge(ctx context.Context, sequence uint64) error {
 	return nil
 }
 
+// At returns a message of an incarnation of the stream, or ErrNotFound where the stream
+// does not hold it.
+func (b *Bus) At(ctx context.Context, p actionlog.Position) (ArchiveMessage, error) {
+	s, err := b.actions(ctx)
+	if err != nil {
+		return ArchiveMessage{}, err
+	}
+	if b.incarnationOf(s.CachedInfo()) != p.Stream {
+		return ArchiveMessage{}, fmt.Errorf("message %s: %w", p, actionlog.ErrNotFound)
+	}
+	return (&Source{bus: b, stream: s}).At(ctx, p.Sequence)
+}
+
+// Behind returns messages behind a position, in the order of the stream, at most most of
+// them, and the incarnation that they are of. What it does not hold any more is left out.
+func (b *Bus) Behind(ctx context.Context, p actionlog.Position, most int) (stream string, messages []ArchiveMessage, err error) {
+	s, err := b.actions(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	source := &Source{bus: b, stream: s}
+	state := s.CachedInfo().State
+	stream = b.incarnationOf(s.CachedInfo())
+	next := state.FirstSeq
+	if p.Stream == stream {
+		next = max(next, p.Sequence+1)
+	}
+	for ; next <= state.LastSeq && len(messages) < most; next++ {
+		m, err := source.At(ctx, next)
+		if errors.Is(err, actionlog.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return stream, messages, err
+		}
+		messages = append(messages, m)
+	}
+	return stream, messages, nil
+}
+
 // LastSequence is the newest sequence of the stream.
 func (b *Bus) LastSequence(ctx context.Context) (uint64, error) {
 	s, err := b.actions(ctx)

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"actionlog"
-	"actionlog/internal/people"
+	"actionlog/internal/match"
 )
 
 // Model is a store that keeps items in memory and answers every question by
@@ -31,12 +31,11 @@ type Model struct {
 
 var _ actionlog.Store = (*Model)(nil)
 
-// kept is an item and its words.
+// kept is an item, and whether it is meant.
 type kept struct {
 	actionlog.Item
+	match       *match.Action
 	number      int64 // in the order of writing: the order among equal times
-	words       map[string]bool
-	staffWords  map[string]bool // of StaffText
 	occurredDay actionlog.Day
 }
 
@@ -92,18 +91,9 @@ func (m *Model) Write(ctx context.Context, items []actionlog.Item) ([]actionlog.
 
 func (m *Model) keep(item *actionlog.Item) *kept {
 	m.writes++
-	k := &kept{Item: *item, number: m.writes, words: map[string]bool{}, staffWords: map[string]bool{}, occurredDay: item.Day()}
+	k := &kept{Item: *item, number: m.writes, occurredDay: item.Day()}
 	k.Record = copyOf(item.Record)
-	for _, s := range item.Text {
-		for _, w := range people.Words(s) {
-			k.words[w] = true
-		}
-	}
-	for _, s := range item.StaffText {
-		for _, w := range people.Words(s) {
-			k.staffWords[w] = true
-		}
-	}
+	k.match = match.Of(&k.Item)
 	return k
 }
 
@@ -116,7 +106,7 @@ func copyOf(r actionlog.Record) actionlog.Record {
 // matches returns what a query finds, in order, and the damaged days that it
 // covers, oldest first.
 func (m *Model) matches(q *actionlog.Query, order actionlog.Order) (found []*kept, missing []actionlog.Day, err error) {
-	if err := valid(q); err != nil {
+	if err := q.Check(); err != nil {
 		return nil, nil, err
 	}
 	m.mu.RLock()
@@ -132,7 +122,7 @@ func (m *Model) matches(q *actionlog.Query, order actionlog.Order) (found []*kep
 		return nil, missing, fmt.Errorf("day %s is set aside as damaged: %w", missing[0], actionlog.ErrUnavailable)
 	}
 	for _, k := range items {
-		if k.matches(q) {
+		if k.match.Is(q) {
 			found = append(found, k)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/match"
 	"actionlog/internal/people"
 )
 
@@ -55,12 +56,12 @@ func (m *Model) Histogram(ctx context.Context, q actionlog.Query, edges []time.T
 			b.By = map[string]int64{}
 		}
 		for _, k := range found {
-			if !within(k.OccurredAt, b.From, b.To) {
+			if !match.Within(k.OccurredAt, b.From, b.To) {
 				continue
 			}
 			b.Count++
 			if by != "" {
-				b.By[textOf(&k.Action, by)]++
+				b.By[match.Text(&k.Action, by)]++
 			}
 		}
 	}
@@ -157,7 +158,7 @@ func facetValue(a *actionlog.Action, field actionlog.Field) (v actionlog.FacetVa
 			v.Value = a.Origin.IP.String()
 		}
 	default:
-		v.Value = textOf(a, field)
+		v.Value = match.Text(a, field)
 	}
 	return v, "", ""
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/match"
 	"actionlog/internal/people"
 )
 
@@ -163,13 +164,13 @@ func satisfiesLookup(e actionlog.DirectoryEntry, m actionlog.DirectoryMatch) boo
 	case m.Prefix != "":
 		return email(func(s string) bool { return strings.HasPrefix(s, m.Prefix) })
 	case m.Domain != "":
-		return email(func(s string) bool { return domainOf(s) == m.Domain })
+		return email(func(s string) bool { return match.Domain(s) == m.Domain })
 	}
 	return slices.ContainsFunc(e.Names, func(name string) bool {
 		if len(m.Groups) > 0 {
 			return hasGroups(name, m.Groups)
 		}
-		return hasWords(name, m.Words)
+		return match.HasWords(name, m.Words)
 	})
 }
 

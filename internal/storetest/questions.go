@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/match"
 	"actionlog/internal/people"
 )
 
@@ -21,7 +22,7 @@ func (w *world) query() actionlog.Query {
 		}
 	}
 	for range pick(w, 0, 1, 1, 1, 2, 3) {
-		c := actionlog.Clause{Field: one(w, fields[:]), Not: w.IntN(4) == 0}
+		c := actionlog.Clause{Field: one(w, actionlog.ClauseFields()), Not: w.IntN(4) == 0}
 		for range pick(w, 1, 1, 2, 4) {
 			c.Values = append(c.Values, w.value(c.Field))
 		}
@@ -81,7 +82,7 @@ func (w *world) personMatch() (m actionlog.PersonMatch) {
 	case 3:
 		m.Prefix = email[:min(len(email), 1+w.IntN(6))]
 	case 4:
-		m.Domain = domainOf(email)
+		m.Domain = match.Domain(email)
 	}
 	if m.Key+m.ID+m.Email+m.Prefix+m.Domain == "" {
 		m.Words = people.Words(pick(w, "ann", "lee", "lee ann", "wong", "lukasz", "王小明", "nobody"))

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,49 +79,17 @@ func build(root, into string, c control) (binary string, err error) {
 	if root, err = filepath.Abs(root); err != nil {
 		return "", err
 	}
-	texts := map[string]string{}
-	all := slices.Clone(c.edits)
-	for _, name := range []string{"before-write", "after-write", "between-acks", "before-letter", "after-letter"} {
-		all = append(all, places[name])
+	texts, err := edited(root, c)
+	if err != nil {
+		return "", err
 	}
-	if c.clock {
-		goroot, err := exec.Command("go", "env", "GOROOT").Output()
-		if err != nil {
-			return "", fmt.Errorf("go env: %w", err)
-		}
-		e := clockEdit
-		e.file = filepath.Join(strings.TrimSpace(string(goroot)), e.file)
-		all = append(all, e)
-		texts[filepath.Join(filepath.Dir(e.file), "torture_clock.go")] = clockHook
-		texts["indexer/torture_clock.go"] = clockReader
-	}
-	in := func(file string) string {
-		if filepath.IsAbs(file) {
-			return file
-		}
-		return filepath.Join(root, file)
-	}
-	for _, e := range all {
-		if texts[e.file] == "" {
-			text, err := os.ReadFile(in(e.file))
-			if err != nil {
-				return "", err
-			}
-			texts[e.file] = string(text)
-		}
-		if strings.Count(texts[e.file], e.old) != 1 {
-			return "", fmt.Errorf("%s: %q stands there %d times: the edit is out of date", e.file, e.old, strings.Count(texts[e.file], e.old))
-		}
-		texts[e.file] = strings.Replace(texts[e.file], e.old, e.new, 1)
-	}
-	texts["indexer/torture_hook.go"] = hook
 	replace := map[string]string{}
 	for file, text := range texts {
 		path := filepath.Join(into, strings.ReplaceAll(file, "/", "_"))
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return "", err
 		}
-		replace[in(file)] = path
+		replace[sourceOf(root, file)] = path
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
@@ -137,4 +106,46 @@ func build(root, into string, c control) (binary string, err error) {
 		return "", fmt.Errorf("building: %w\n%s", err, out)
 	}
 	return binary, nil
+}
+
+// sourceOf is where a source of this module lies, or, by its whole path, one of Go's.
+func sourceOf(root, file string) string {
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(root, file)
+}
+
+// edited are the sources that are others in the build, and those that it has besides.
+func edited(root string, c control) (texts map[string]string, err error) {
+	texts = map[string]string{"indexer/torture_hook.go": hook}
+	all := slices.Clone(c.edits)
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		all = append(all, places[name])
+	}
+	if c.clock {
+		goroot, err := exec.Command("go", "env", "GOROOT").Output()
+		if err != nil {
+			return nil, fmt.Errorf("go env: %w", err)
+		}
+		e := clockEdit
+		e.file = filepath.Join(strings.TrimSpace(string(goroot)), e.file)
+		all = append(all, e)
+		texts[filepath.Join(filepath.Dir(e.file), "torture_clock.go")] = clockHook
+		texts["indexer/torture_clock.go"] = clockReader
+	}
+	for _, e := range all {
+		if texts[e.file] == "" {
+			text, err := os.ReadFile(sourceOf(root, e.file))
+			if err != nil {
+				return nil, err
+			}
+			texts[e.file] = string(text)
+		}
+		if n := strings.Count(texts[e.file], e.old); n != 1 {
+			return nil, fmt.Errorf("%s: %q stands there %d times: the edit is out of date", e.file, e.old, n)
+		}
+		texts[e.file] = strings.Replace(texts[e.file], e.old, e.new, 1)
+	}
+	return texts, nil
 }

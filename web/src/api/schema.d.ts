@@ -1549,6 +1549,115 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/institutions/{institution}/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the log in the order in which the stream took it
+         * @description For programs that follow the log: late and old actions come when they came, each once, for as long as the archive reaches, and never one that is not settled. Without after or since it begins with the first action of the archive; from and to are about when actions occurred. Every answer says where to go on, also one without actions, which may be followed by others at once (more). Within the time that is searchable an action that was published several times comes once; of an older one nobody remembers. With Accept: text/event-stream it goes on as it comes in. Names mean who has exactly that name, unless near says otherwise.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Codes of actions; commas separate, `\,` is a literal one. */
+                    action?: components["parameters"]["action"];
+                    /** @description Who did it; as user, in this role. Combines (AND) with user, target and on_behalf_of. */
+                    actor?: components["parameters"]["actor"];
+                    /** @description `user`, `staff`, `api_key`, `system`, `anonymous`; commas separate. */
+                    actor_kind?: components["parameters"]["actor_kind"];
+                    /** @description page.next of the page before, or the id of an event. Sealed for its institution; filters may change. */
+                    after?: string;
+                    /** @description Words that must all stand in the action, anywhere. */
+                    any?: components["parameters"]["any"];
+                    /** @description trace.batch_id. */
+                    batch?: components["parameters"]["batch"];
+                    /** @description `institution` (or `portal`), `course`, `api`; commas separate. */
+                    category?: components["parameters"]["category"];
+                    /** @description web, api, lti, job, staff_console, …; commas separate. */
+                    channel?: components["parameters"]["channel"];
+                    /** @description A class's ID or title, as for course. */
+                    class?: components["parameters"]["class"];
+                    /** @description A course's ID (also `id:…`), or its title: every word, after folding. */
+                    course?: components["parameters"]["course"];
+                    /** @description `line`: NDJSON ends with {"end":{"count","next","more"}}. */
+                    end?: "line" | "";
+                    /** @description `json` (default) or `ndjson`. */
+                    format?: "json" | "ndjson" | "";
+                    /** @description RFC 3339, `now`, `now-30d` (s m h d w), or a date in `tz`. Inclusive. */
+                    from?: components["parameters"]["from"];
+                    /** @description Addresses or CIDRs; commas separate. */
+                    ip?: components["parameters"]["ip"];
+                    /** @description How many at most; usually 500. */
+                    limit?: number | string;
+                    /** @description `allow` answers without days that are set aside as damaged; otherwise such an answer is 503. */
+                    missing_days?: components["parameters"]["missing_days"];
+                    /** @description Names that are near (misspelt, transliterated, shortened, in another order) in `user`, `actor`, `target`, `on_behalf_of`, `course` and `class`: `auto` searches them where there is no exact one, never for a value that is excluded; `include` always; `exclude` never, and does not look for them. Default `auto`; of an export `exclude`. `meta.matched` lists them, also where they are only offered (`searched: false`). */
+                    near?: components["parameters"]["near"];
+                    /** @description For whom the actor acted; as user, in this role. */
+                    on_behalf_of?: components["parameters"]["on_behalf_of"];
+                    /** @description `success`, `failure`, `unknown`; commas separate. */
+                    outcome?: components["parameters"]["outcome"];
+                    /** @description Filters and words as one text: `user:"melody wang" -outcome:failure code:2xx from:now-30d arts`. Names are those of the other parameters, or short: type (category), kind (actor_kind), method, code, url, content_type, for (on_behalf_of), request (request_id). `-` before a name excludes. Words without a name are one value of `any`. A filter may stand in q or beside it, not both. A problem has the column. docs/query.md is the whole of it. */
+                    q?: components["parameters"]["q"];
+                    /** @description Media type; parameters such as charset are ignored. */
+                    request_content_type?: components["parameters"]["request_content_type"];
+                    /** @description trace.request_id. */
+                    request_id?: components["parameters"]["request_id"];
+                    /** @description HTTP methods in any letter case; commas separate. */
+                    request_method?: components["parameters"]["request_method"];
+                    /** @description `200`, `2xx`, `400-499`; commas separate. */
+                    response_code?: components["parameters"]["response_code"];
+                    /** @description The request's URL: whole, its path, or the beginning of its path (then it begins with `/`). */
+                    response_url?: components["parameters"]["response_url"];
+                    /** @description Begins with what the stream took then: a time, a date in UTC, or now-1h. after goes before it. */
+                    since?: string;
+                    /** @description To whom it was done; as user, in this role. */
+                    target?: components["parameters"]["target"];
+                    /** @description As from. Exclusive; a date is included as a whole. */
+                    to?: components["parameters"]["to"];
+                    /** @description IANA time zone of dates, intervals and CSV's local times. Default UTC. */
+                    tz?: components["parameters"]["tz"];
+                    /** @description Whom: an e-mail address exactly (any letter case), its beginning (`jane@*`), a domain (`@school.example`), `id:` and an ID, or an ID or name: people of whom every word matches after folding. The display name of the platform's staff finds all of them. */
+                    user?: components["parameters"]["user"];
+                    /** @description In which role: `any` (default), `actor`, `target`, `on_behalf_of`. */
+                    user_role?: components["parameters"]["user_role"];
+                    /** @description How long to wait for an action, where there is none: seconds, or 30s; at most a minute. Default: not at all. */
+                    wait?: string;
+                };
+                header?: {
+                    /** @description The id of the last event that was read; goes before after. */
+                    "Last-Event-ID"?: string;
+                };
+                path: {
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Feed"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/institutions/{institution}/histogram": {
         parameters: {
             query?: never;
@@ -3013,6 +3122,27 @@ export interface components {
             /** @description As the filter of the field reads it. */
             value: string;
         };
+        /** @description The last line with end=line. */
+        FeedEnd: {
+            end: {
+                count: number;
+                more: boolean;
+                next: string;
+            };
+        };
+        /** @description A line of the feed as NDJSON. */
+        FeedLine: components["schemas"]["Record"] | components["schemas"]["FeedEnd"];
+        FeedPage: {
+            data: components["schemas"]["Record"][];
+            page: components["schemas"]["FeedPlace"];
+        };
+        /** @description Where a feed goes on. */
+        FeedPlace: {
+            /** @description There is more already, though it need not match. */
+            more: boolean;
+            /** @description The parameter after of the next page. */
+            next: string;
+        };
         /** @description Parameters of a search, with their values. */
         Filter: {
             [key: string]: string[];
@@ -3717,6 +3847,23 @@ export interface components {
                 "application/json": components["schemas"]["Facets"];
             };
         };
+        /** @description Actions in the order of the stream. As server-sent events: `action`, whose data is a Record and whose id is the cursor behind it; `page`, whose data is {"next","more"} and whose id is that next; `unavailable` where the service cannot answer completely at the moment. It ends after five minutes; come back with Last-Event-ID. */
+        Feed: {
+            headers: {
+                /** @description The parameter after of the next page. */
+                "Actionlog-Next"?: string;
+                /** @description The next page: `<…>; rel="next"`. */
+                Link?: string;
+                "X-Accel-Buffering"?: "no";
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["FeedPage"];
+                "application/x-ndjson": string;
+                "text/event-stream": string;
+            };
+        };
         /** @description Counts, in the order of time, without gaps. */
         Histogram: {
             headers: {
@@ -4354,6 +4501,10 @@ export type ExportTotal = components['schemas']['ExportTotal'];
 export type Facets = components['schemas']['Facets'];
 export type FacetsMeta = components['schemas']['FacetsMeta'];
 export type FacetValue = components['schemas']['FacetValue'];
+export type FeedEnd = components['schemas']['FeedEnd'];
+export type FeedLine = components['schemas']['FeedLine'];
+export type FeedPage = components['schemas']['FeedPage'];
+export type FeedPlace = components['schemas']['FeedPlace'];
 export type Filter = components['schemas']['Filter'];
 export type Found = components['schemas']['Found'];
 export type Grant = components['schemas']['Grant'];
@@ -4427,6 +4578,7 @@ export type ResponseExportNoted = components['responses']['ExportNoted'];
 export type ResponseExportPart = components['responses']['ExportPart'];
 export type ResponseExportUnchanged = components['responses']['ExportUnchanged'];
 export type ResponseFacets = components['responses']['Facets'];
+export type ResponseFeed = components['responses']['Feed'];
 export type ResponseHistogram = components['responses']['Histogram'];
 export type ResponseInstitutions = components['responses']['Institutions'];
 export type ResponseLater = components['responses']['Later'];

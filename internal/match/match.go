@@ -1,4 +1,8 @@
-package storetest
+// Package match tells whether an action is what a query means, by looking at it: the
+// definition of every field, in the plainest words. What is not in a store is judged by it
+// (the feed), and engines are held to it (internal/storetest). It knows no store and no
+// directory.
+package match
 
 import (
 	"slices"
@@ -9,33 +13,30 @@ import (
 	"actionlog/internal/people"
 )
 
-// valid refuses a query that could be answered only by guessing.
-func valid(q *actionlog.Query) error {
-	if q.Institution == "" {
-		return actionlog.Invalidf("institution", "is missing")
-	}
-	for _, c := range q.Clauses {
-		if !slices.Contains(fields[:], c.Field) {
-			return actionlog.Invalidf(string(c.Field), "is not a field")
-		}
-		if len(c.Values) == 0 {
-			return actionlog.Invalidf(string(c.Field), "has no value")
-		}
-	}
-	return nil
+// Action is an action with the words that it is found by.
+type Action struct {
+	Item              *actionlog.Item
+	words, staffWords map[string]bool // staffWords: of StaffText
 }
 
-var fields = [...]actionlog.Field{
-	actionlog.FieldID, actionlog.FieldCategory, actionlog.FieldAction, actionlog.FieldOutcome,
-	actionlog.FieldActorKind, actionlog.FieldChannel, actionlog.FieldMethod, actionlog.FieldCode,
-	actionlog.FieldURL, actionlog.FieldContentType, actionlog.FieldAny, actionlog.FieldIP,
-	actionlog.FieldBatch, actionlog.FieldRequestID, actionlog.FieldActor, actionlog.FieldTarget,
-	actionlog.FieldOnBehalfOf, actionlog.FieldPerson, actionlog.FieldCourse, actionlog.FieldClass,
+// Of cuts the words of an item, which is not to be changed from then on.
+func Of(item *actionlog.Item) *Action {
+	return &Action{item, wordsOf(item.Text), wordsOf(item.StaffText)}
 }
 
-// matches tells whether a query means the item.
-func (k *kept) matches(q *actionlog.Query) bool {
-	if k.Institution != q.Institution || !within(k.OccurredAt, q.From, q.To) {
+func wordsOf(texts []string) map[string]bool {
+	words := map[string]bool{}
+	for _, s := range texts {
+		for _, w := range people.Words(s) {
+			words[w] = true
+		}
+	}
+	return words
+}
+
+// Is tells whether a query means the action.
+func (k *Action) Is(q *actionlog.Query) bool {
+	if k.Item.Institution != q.Institution || !Within(k.Item.OccurredAt, q.From, q.To) {
 		return false
 	}
 	for _, c := range q.Clauses {
@@ -47,12 +48,12 @@ func (k *kept) matches(q *actionlog.Query) bool {
 }
 
 // satisfies tells whether the item has one of the values, negated or not.
-func (k *kept) satisfies(c actionlog.Clause, view actionlog.StaffView) bool {
+func (k *Action) satisfies(c actionlog.Clause, view actionlog.StaffView) bool {
 	return slices.ContainsFunc(c.Values, func(v actionlog.Value) bool { return k.has(c.Field, v, view) })
 }
 
-func (k *kept) has(field actionlog.Field, v actionlog.Value, view actionlog.StaffView) bool {
-	a := &k.Action
+func (k *Action) has(field actionlog.Field, v actionlog.Value, view actionlog.StaffView) bool {
+	a := &k.Item.Action
 	switch field {
 	case actionlog.FieldCode:
 		return a.Response != nil && v.Min <= *a.Response && *a.Response <= v.Max
@@ -71,11 +72,11 @@ func (k *kept) has(field actionlog.Field, v actionlog.Value, view actionlog.Staf
 	case actionlog.FieldClass:
 		return isTitled(a.Class, v.Titled)
 	}
-	return v.Text != "" && v.Text == textOf(a, field)
+	return v.Text != "" && v.Text == Text(a, field)
 }
 
-// textOf is the value of a field that compares as text; "" is none.
-func textOf(a *actionlog.Action, field actionlog.Field) string {
+// Text is the value of a field that compares as text; "" is none.
+func Text(a *actionlog.Action, field actionlog.Field) string {
 	switch field {
 	case actionlog.FieldID:
 		return a.ID
@@ -143,20 +144,21 @@ func isPerson(p actionlog.Person, named bool, m actionlog.PersonMatch) bool {
 	case m.Prefix != "":
 		return strings.HasPrefix(email, m.Prefix)
 	case m.Domain != "":
-		return domainOf(email) == m.Domain
+		return Domain(email) == m.Domain
 	}
-	return named && hasWords(p.Name, m.Words)
+	return named && HasWords(p.Name, m.Words)
 }
 
-// domainOf is what stands behind the last @; "" where there is none.
-func domainOf(email string) string {
+// Domain is what stands behind the last @; "" where there is none.
+func Domain(email string) string {
 	if i := strings.LastIndexByte(email, '@'); i >= 0 {
 		return email[i+1:]
 	}
 	return ""
 }
 
-func hasWords(text string, words []string) bool {
+// HasWords tells whether a text has all of the words, of which there is one at least.
+func HasWords(text string, words []string) bool {
 	own := people.Words(text)
 	return containsAll(words, func(w string) bool { return slices.Contains(own, w) })
 }
@@ -168,9 +170,10 @@ func isTitled(t actionlog.Titled, m actionlog.TitledMatch) bool {
 	case m.ID != "":
 		return t.ID == m.ID
 	}
-	return hasWords(t.Title, m.Words)
+	return HasWords(t.Title, m.Words)
 }
 
-func within(t, from, to time.Time) bool {
+// Within tells whether an instant lies between two, of which zero is no bound.
+func Within(t, from, to time.Time) bool {
 	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || t.Before(to))
 }
