@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"search":              {"internal/people"},
 	"restore":             nil,
 	"feed":                {"internal/match"}, // ADR 34
+	"webhooks":            nil,                // ADR 35
 	"web":                 nil,
 	"mappings":            nil,
 	"internal/people":     nil,

@@ -52,7 +52,7 @@ type Page struct {
 	Records []actionlog.Record
 	Behind  []Place // behind each of them
 	Next    Place   // always: also of a page without records
-	More    bool  // there is more already, though it need not match
+	More    bool    // there is more already, though it need not match
 }
 
 // Start is the place of what was received from an instant on; zero: the beginning of the

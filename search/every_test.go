@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -126,6 +127,50 @@ func (e everyRestore) Reindexing(context.Context) ([]actionlog.DayJob, error) {
 	return []actionlog.DayJob{{Day: actionlog.DayOf(e.now), Status: "failed", Actions: 1, LeftOut: 1, Problem: "a disk", At: e.now}}, nil
 }
 
+// everyWebhook has a webhook of which everything is known.
+type everyWebhook struct{ everything }
+
+func (e everyWebhook) one() actionlog.Webhook {
+	return actionlog.Webhook{ID: "w1", Institution: "uni", Name: "SIEM", URL: "https://siem.example.org/x", Events: actionlog.WebhookActions, Filter: map[string][]string{"outcome": {"failure"}}, Format: "json", PerMessage: 10,
+		Status: actionlog.WebhookActive, CreatedAt: e.now, By: actionlog.ExportedBy{ID: "t1", Name: "x", Staff: true}, Generation: 2, Overlap: e.now.Add(time.Hour)}
+}
+
+func (e everyWebhook) Create(context.Context, actionlog.Webhook, time.Time) (actionlog.Webhook, string, error) {
+	return e.one(), "whsec_AAAA", nil
+}
+
+func (e everyWebhook) Get(_ context.Context, _, id string) (actionlog.Webhook, actionlog.WebhookProgress, error) {
+	if id == "x" {
+		return actionlog.Webhook{}, actionlog.WebhookProgress{}, actionlog.ErrNotFound
+	}
+	return e.one(), actionlog.WebhookProgress{At: "1", Messages: 1, Actions: 2, DeliveredAt: e.now, Through: e.now, Tries: 1, FailingFrom: e.now, NextAt: e.now, Problem: "500"}, nil
+}
+
+func (e everyWebhook) List(context.Context, string) ([]actionlog.Webhook, error) {
+	return []actionlog.Webhook{e.one()}, nil
+}
+func (e everyWebhook) Pause(context.Context, string, string) (actionlog.Webhook, error) {
+	return e.one(), nil
+}
+func (e everyWebhook) Resume(context.Context, string, string) (actionlog.Webhook, error) {
+	return e.one(), nil
+}
+func (e everyWebhook) Replay(context.Context, string, string, time.Time) (actionlog.Webhook, error) {
+	return e.one(), nil
+}
+func (e everyWebhook) Rotate(context.Context, string, string, time.Duration) (actionlog.Webhook, string, error) {
+	return e.one(), "whsec_BBBB", nil
+}
+func (e everyWebhook) Drop(context.Context, string, string) (actionlog.Webhook, error) {
+	return e.one(), nil
+}
+func (e everyWebhook) Test(_ context.Context, _, id string) error {
+	if id == "w2" {
+		return errors.New("the message was not taken: 500")
+	}
+	return nil
+}
+
 type everyLetter struct{ everything }
 
 func (e everyLetter) one() actionlog.DeadLetter {
@@ -178,7 +223,7 @@ func every(t *testing.T, change func(o *Options)) http.Handler {
 	o := options(store)
 	o.Access, o.Sessions, o.Supports, o.SignIn, o.Restores, o.Dead, o.Archive, o.Institutions = everyAccess{e}, everySession{e}, everySupport{e}, everySignIn{e}, everyRestore{e}, everyLetter{e}, everyArchive{e}, e
 	o.Exports = &Exports{Storage: files{}, Dir: t.TempDir(), Name: "p1"}
-	o.Feed = feedOf{store}
+	o.Feed, o.Webhooks = feedOf{store}, everyWebhook{e}
 	o.Account = func(context.Context) (any, error) {
 		return archive.Accounts{Archived: 1, Differences: []archive.Difference{{Institution: "uni", Day: "2026-11-20", Positions: []string{"s1.1"}}}}, nil
 	}
@@ -224,6 +269,9 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", of + "/histogram?by=category&" + long, "", 200}, {"GET", of + "/facets?field=course&" + long, "", 200}, {"GET", of + "/facets?field=actor", "", 200},
 		{"GET", of + "/people?q=melody", "", 200}, {"GET", of + "/courses?q=arts", "", 200}, {"GET", of + "/classes?q=x", "", 200},
 		{"GET", of + "/query?q=melody&outcome=failure", "", 200}, {"GET", of + "/completions?q=user:mel&at=8", "", 200}, {"GET", of + "/tail?q=melody&since=2026-01-02T15:04:05Z", "", 200},
+		{"GET", of + "/webhooks", "", 200}, {"POST", of + "/webhooks", `{"name":"SIEM","url":"https://siem.example.org/x","filter":{"outcome":"failure"},"per_message":10,"since":"now-1d"}`, 201}, {"GET", of + "/webhooks/w1", "", 200}, {"DELETE", of + "/webhooks/w1", "", 204},
+		{"POST", of + "/webhooks/w1/pause", "", 200}, {"POST", of + "/webhooks/w1/resume", "", 200}, {"POST", of + "/webhooks/w1/replay", `{"since":"now-1d"}`, 200}, {"POST", of + "/webhooks/w1/rotate", `{"overlap":"1h"}`, 200},
+		{"POST", of + "/webhooks/w1/test", "", 200}, {"POST", of + "/webhooks/w2/test", "", 200},
 		{"GET", of + "/feed?q=melody&since=now-1d", "", 200}, {"GET", of + "/feed?format=ndjson&end=line&wait=0", "", 200},
 		{"GET", "/v1/about", "", 200}, {"GET", "/", "", 200}, {"GET", "/institutions", "", 200}, {"GET", "/institutions/uni", "", 200}, {"GET", "/institutions/uni/people", "", 200},
 		{"GET", "/institutions/uni/actions/a1", "", 200}, {"GET", "/restores", "", 200}, {"GET", "/favicon.svg", "", 200}, {"GET", "/licences.txt", "", 200}, {"GET", "/assets/index-1.js", "", 200}, {"GET", "/assets/nothing.js", "", 404},

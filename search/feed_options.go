@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"net/url"
 	"strconv"
 	"strings"
@@ -22,26 +23,34 @@ func (s *server) following(c *gin.Context) (*feeding, error) {
 		return nil, err
 	}
 	c.Set(spokenKey, said)
-	if said.values.Has("range") {
-		return nil, actionlog.Invalidf("range", "has no meaning here: the feed is in the order in which actions came; since says from when on")
-	}
 	f := &feeding{institution: c.Param("institution")}
-	r := reading{directory: s.Directory, institution: f.institution, staff: s.Staff, display: s.StaffDisplay, now: s.Now().UTC(), near: nearExclude}
-	filtered, err := r.read(c.Request.Context(), said.values, "after", "since", "limit", "wait", "format", "end")
+	f.query, err = s.feedQuery(c.Request.Context(), f.institution, said.values, "after", "since", "limit", "wait", "format", "end")
 	if err != nil {
 		return nil, err
-	}
-	f.query = filtered.query
-	if !said.values.Has("from") {
-		f.query.From = time.Time{}
-	}
-	if !said.values.Has("to") {
-		f.query.To = time.Time{}
 	}
 	if err = f.options(said.values); err == nil {
 		err = s.feedStart(c, f, said.values)
 	}
 	return f, err
+}
+
+// feedQuery is what the parameters of a feed mean: without any time they mean all.
+func (s *server) feedQuery(ctx context.Context, institution string, values url.Values, own ...string) (actionlog.Query, error) {
+	if values.Has("range") {
+		return actionlog.Query{}, actionlog.Invalidf("range", "has no meaning here: the feed is in the order in which actions came; since says from when on")
+	}
+	r := reading{directory: s.Directory, institution: institution, staff: s.Staff, display: s.StaffDisplay, now: s.Now().UTC(), near: nearExclude}
+	filtered, err := r.read(ctx, values, own...)
+	if err != nil {
+		return actionlog.Query{}, err
+	}
+	if !values.Has("from") {
+		filtered.query.From = time.Time{}
+	}
+	if !values.Has("to") {
+		filtered.query.To = time.Time{}
+	}
+	return filtered.query, nil
 }
 
 func (f *feeding) options(values url.Values) (err error) {

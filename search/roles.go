@@ -13,13 +13,15 @@ import (
 
 // Who may what: the only table. A route that is not in it does not start.
 var (
-	anybody    = []actionlog.Role{actionlog.RoleAdmin, actionlog.RoleAuditor, actionlog.RoleSupport, actionlog.RoleCompliance, actionlog.RolePublisher, actionlog.RoleOperator}
-	readers    = []actionlog.Role{actionlog.RoleAdmin, actionlog.RoleAuditor, actionlog.RoleSupport, actionlog.RoleCompliance}
-	exporters  = []actionlog.Role{actionlog.RoleAdmin, actionlog.RoleSupport, actionlog.RoleCompliance}
-	restorers  = []actionlog.Role{actionlog.RoleAdmin, actionlog.RoleSupport}
-	granters   = []actionlog.Role{actionlog.RoleSupport}
-	publishers = []actionlog.Role{actionlog.RolePublisher}
-	operators  = []actionlog.Role{actionlog.RoleOperator}
+	anybody   = []actionlog.Role{actionlog.RoleAdmin, actionlog.RoleAuditor, actionlog.RoleSupport, actionlog.RoleCompliance, actionlog.RolePublisher, actionlog.RoleOperator}
+	readers   = []actionlog.Role{actionlog.RoleAdmin, actionlog.RoleAuditor, actionlog.RoleSupport, actionlog.RoleCompliance}
+	exporters = []actionlog.Role{actionlog.RoleAdmin, actionlog.RoleSupport, actionlog.RoleCompliance}
+	// A webhook takes actions out for as long as it is there.
+	administrators = []actionlog.Role{actionlog.RoleAdmin}
+	restorers      = []actionlog.Role{actionlog.RoleAdmin, actionlog.RoleSupport}
+	granters       = []actionlog.Role{actionlog.RoleSupport}
+	publishers     = []actionlog.Role{actionlog.RolePublisher}
+	operators      = []actionlog.Role{actionlog.RoleOperator}
 	// A proof says at which of all institutions' positions an action stands.
 	provers   = []actionlog.Role{actionlog.RoleCompliance}
 	overseers = []actionlog.Role{actionlog.RoleOperator, actionlog.RoleCompliance}
@@ -81,6 +83,15 @@ var routeRoles = map[string][]actionlog.Role{
 	ofInstitution("GET", "/exports/:id"):           exporters,
 	ofInstitution("DELETE", "/exports/:id"):        exporters,
 	ofInstitution("GET", "/exports/:id/content"):   exporters,
+	ofInstitution("GET", "/webhooks"):              exporters,
+	ofInstitution("POST", "/webhooks"):             administrators,
+	ofInstitution("GET", "/webhooks/:id"):          exporters,
+	ofInstitution("DELETE", "/webhooks/:id"):       administrators,
+	ofInstitution("POST", "/webhooks/:id/pause"):   administrators,
+	ofInstitution("POST", "/webhooks/:id/resume"):  administrators,
+	ofInstitution("POST", "/webhooks/:id/replay"):  administrators,
+	ofInstitution("POST", "/webhooks/:id/rotate"):  administrators,
+	ofInstitution("POST", "/webhooks/:id/test"):    administrators,
 	ofInstitution("GET", "/histogram"):             readers,
 	ofInstitution("GET", "/tail"):                  readers,
 	ofInstitution("GET", "/feed"):                  exporters,

@@ -79,6 +79,8 @@ type Options struct {
 	State        actionlog.State
 	Archive      Archive  // nil: there is none
 	Feed         Feed     // nil: there is no archive, and so no feed
+	Encoded      *Encoded // of Feed, for who sends it on; nil: nobody does
+	Webhooks     Webhooks // nil: nothing is sent
 	Restores     Restores // nil: nothing can be brought back
 	Exports      *Exports // nil: exports are streamed only. Whoever serves the API runs it
 	// Held lists days before a day that are searchable still; nil: none are.
@@ -168,6 +170,9 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	if s.Exports != nil {
 		s.Exports.bind(s, key)
 	}
+	if s.Encoded != nil {
+		s.Encoded.server = s
+	}
 	s.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "actionlog_http_seconds",
 		Help: "Seconds per request.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"method", "route", "status"})
 	s.foreign = prometheus.NewCounter(prometheus.CounterOpts{Name: "actionlog_foreign_records_total", Help: "Records of another institution that a store returned and that were held back. To be 0."})
@@ -237,6 +242,7 @@ func (s *server) routes() *gin.Engine {
 	operator.POST("/dead-letters/:position/replay", s.replayDeadLetter)
 	s.restoreRoutes(one, operator)
 	s.exportRoutes(one)
+	s.webhookRoutes(known.Group(institutionPath)) // they read nothing of the log
 	return g
 }
 

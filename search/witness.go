@@ -21,25 +21,35 @@ const recordWithin = 10 * time.Second
 
 // Codes of the actions that say what was done with the log itself.
 const (
-	codeSearched       = "institution.actionlog.searched"
-	codeExportStarted  = "institution.actionlog.export_started"
-	codeExported       = "institution.actionlog.exported"
-	codeDownloaded     = "institution.actionlog.export_downloaded"
-	codeFeedRead       = "institution.actionlog.feed_read"
-	codeDenied         = "institution.actionlog.denied"
-	codeSignInFailed   = "institution.actionlog.sign_in_failed"
-	codeSignedIn       = "institution.actionlog.signed_in"
-	codeSignedOut      = "institution.actionlog.signed_out"
-	codeTokenCreated   = "institution.actionlog.token_created"
-	codeTokenRotated   = "institution.actionlog.token_rotated"
-	codeTokenRevoked   = "institution.actionlog.token_revoked"
-	codeSupportTakenUp = "institution.actionlog.support_taken_up"
-	codeSupportEnded   = "institution.actionlog.support_ended"
+	codeSearched        = "institution.actionlog.searched"
+	codeExportStarted   = "institution.actionlog.export_started"
+	codeExported        = "institution.actionlog.exported"
+	codeDownloaded      = "institution.actionlog.export_downloaded"
+	codeFeedRead        = "institution.actionlog.feed_read"
+	codeWebhookCreated  = "institution.actionlog.webhook_created"
+	codeWebhookPaused   = "institution.actionlog.webhook_paused"
+	codeWebhookResumed  = "institution.actionlog.webhook_resumed"
+	codeWebhookReplayed = "institution.actionlog.webhook_replayed"
+	codeWebhookRotated  = "institution.actionlog.webhook_rotated"
+	codeWebhookDropped  = "institution.actionlog.webhook_dropped"
+	codeWebhookStopped  = "institution.actionlog.webhook_stopped"
+	codeAlertFired      = "institution.actionlog.alert_fired"
+	codeDenied          = "institution.actionlog.denied"
+	codeSignInFailed    = "institution.actionlog.sign_in_failed"
+	codeSignedIn        = "institution.actionlog.signed_in"
+	codeSignedOut       = "institution.actionlog.signed_out"
+	codeTokenCreated    = "institution.actionlog.token_created"
+	codeTokenRotated    = "institution.actionlog.token_rotated"
+	codeTokenRevoked    = "institution.actionlog.token_revoked"
+	codeSupportTakenUp  = "institution.actionlog.support_taken_up"
+	codeSupportEnded    = "institution.actionlog.support_ended"
 )
 
 var witnessLabels = map[string]string{
 	codeSearched: "Action log searched by staff", codeExportStarted: "Action log export started", codeExported: "Action log exported",
 	codeDownloaded: "Action log export downloaded", codeFeedRead: "Action log feed read",
+	codeWebhookCreated: "Action log webhook created", codeWebhookPaused: "Action log webhook paused", codeWebhookResumed: "Action log webhook resumed", codeWebhookReplayed: "Action log webhook replayed",
+	codeWebhookRotated: "Action log webhook given another secret", codeWebhookDropped: "Action log webhook removed", codeWebhookStopped: "Action log webhook stopped", codeAlertFired: "Alert",
 	codeDenied: "Request to the action log denied", codeSignInFailed: "Sign-in to the action log failed", codeSignedIn: "Signed in to the action log",
 	codeSignedOut: "Signed out of the action log", codeTokenCreated: "Action log token created", codeTokenRotated: "Action log token rotated",
 	codeTokenRevoked: "Action log token revoked", codeSupportTakenUp: "Support of the action log taken up", codeSupportEnded: "Support of the action log ended",

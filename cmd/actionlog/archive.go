@@ -147,7 +147,7 @@ func (r *running) openArchive(ctx context.Context, state actionlog.State, scratc
 			return nil, err
 		}
 		o.Storage, o.Dir = s3, scratch
-		if o.Release, err = (&archive.Lease{State: state, Time: leaseTime}).Take(ctx, held.lost); err != nil {
+		if o.Release, err = (&actionlog.Lease{State: state, Bucket: "archive", Key: "lease", Time: leaseTime}).Take(ctx, held.lost); err != nil {
 			return nil, err
 		}
 	} else {

@@ -12,7 +12,7 @@ import (
 )
 
 // addFeed gives the API the log in the order of the stream, where there is an archive.
-func (r *running) addFeed(api *search.Options, nats *bus.Bus, store actionlog.Searcher, scrubber *actionlog.Scrubber) error {
+func (r *running) addFeed(ctx context.Context, api *search.Options, nats *bus.Bus, store actionlog.Searcher, scrubber *actionlog.Scrubber, failed chan<- error) error {
 	if r.cmd.Archive == archiveOff {
 		return nil
 	}
@@ -26,7 +26,7 @@ func (r *running) addFeed(api *search.Options, nats *bus.Bus, store actionlog.Se
 		f.Tail = streamTail{nats, scrubber}
 	}
 	api.Feed = feedReader{&feed.Log{Archive: feedPort{f}, Store: store, Settled: nats.SettledPosition, Oldest: func() actionlog.Day { return actionlog.OldestKept(time.Now()) }}}
-	return nil
+	return r.addWebhooks(ctx, api, failed)
 }
 
 // feedPort is the archive as package feed asks it.

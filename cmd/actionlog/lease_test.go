@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"actionlog"
-	"actionlog/internal/archive"
 	"actionlog/internal/sqlite"
 )
 
@@ -37,14 +36,14 @@ func TestLease(t *testing.T) {
 	const term = 300 * time.Millisecond
 	lost := make(chan error, 2)
 	hold := func(s actionlog.State) (func() error, error) {
-		return (&archive.Lease{State: s, Time: term}).Take(t.Context(), func(err error) { lost <- err })
+		return (&actionlog.Lease{State: s, Bucket: "archive", Key: "lease", Time: term}).Take(t.Context(), func(err error) { lost <- err })
 	}
 	release, err := hold(first)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := hold(second); !errors.Is(err, archive.ErrLeased) {
+		if _, err := hold(second); !errors.Is(err, actionlog.ErrLeased) {
 			t.Errorf("taken while it is held: %v", err)
 		}
 	}
@@ -72,7 +71,7 @@ func TestLease(t *testing.T) {
 	if err := release(); err != nil {
 		t.Errorf("release of a lost lease: %v", err)
 	}
-	if _, err := hold(first); !errors.Is(err, archive.ErrLeased) {
+	if _, err := hold(first); !errors.Is(err, actionlog.ErrLeased) {
 		t.Errorf("the release of a lost lease ended another's: %v", err)
 	}
 	if err := takeOver(); err != nil {

@@ -38,6 +38,7 @@ type serveCmd struct {
 	engineFlags     `embed:""`
 	archiveFlags    `embed:""`
 	exportFlags     `embed:""`
+	webhookFlags    `embed:""`
 	StreamMaxBytes  int64    `name:"stream-max-bytes" placeholder:"BYTES" default:"10737418240" help:"How large the stream may become before publishing is refused."`
 	StaffDisplay    string   `name:"staff-display" placeholder:"NAME" default:"OpenLearning System" help:"The name under which lists show the platform's own staff."`
 	StaffNames      string   `name:"staff-names" enum:"detail,everywhere,nowhere" default:"detail" help:"Where the real names of the platform's staff are shown: ${enum}."`
@@ -128,6 +129,7 @@ type running struct {
 	log     *slog.Logger
 	out     *console
 	garbage *garbage
+	senders []func() // begin what is sent on, once the API is there
 	stops   []func(ctx context.Context) error
 }
 

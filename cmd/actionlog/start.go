@@ -89,7 +89,7 @@ func (r *running) run(ctx context.Context) error {
 		Reads: r.cmd.reads(), Exporting: r.garbage.exporting, Limits: search.Limits{PerCaller: r.cmd.RateLimit, PerAddress: r.cmd.RateLimitAddress, Failures: r.cmd.RateLimitFailures}, TrustedProxies: r.cmd.TrustedProxy,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Stopping: ctx.Done(), Log: r.log,
 	}
-	if err := r.addFeed(&api, nats, store, scrubber); err != nil {
+	if err := r.addFeed(ctx, &api, nats, store, scrubber, failed); err != nil {
 		return err
 	}
 	return r.answer(ctx, api, publisher, failed)
@@ -109,6 +109,9 @@ func (r *running) answer(ctx context.Context, api search.Options, publisher acti
 	}
 	if api.Exports != nil {
 		r.background("exports", failed, api.Exports.Run)
+	}
+	for _, begin := range r.senders {
+		begin()
 	}
 	if err := r.listen(handler, failed); err != nil {
 		return err

@@ -2257,6 +2257,352 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/institutions/{institution}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List webhooks */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Webhooks"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        put?: never;
+        /**
+         * Have actions sent to an address as they come
+         * @description Messages are those of Standard Webhooks, signed with a secret that is told once. Each webhook has a place of its own in the feed; what is not taken is sent again for five days, then it is stopped and keeps its place. For admins of the institution.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                201: components["responses"]["WebhookMade"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                409: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One webhook and how far it is */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Webhook"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Remove a webhook */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                204: components["responses"]["Done"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/webhooks/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a webhook send nothing until it is resumed */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Webhook"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a webhook send again what the stream took from an instant on
+         * @description Without since: from the beginning of the archive. Messages have other ids than the first time.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Webhook"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/webhooks/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a webhook go on where it was, at once */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Webhook"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/webhooks/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make another secret of a webhook
+         * @description The one before signs too for the overlap; without one, for a day.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SecretRotation"];
+                };
+            };
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Webhook"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a message without an action, once */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["WebhookTested"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/reindex": {
         parameters: {
             query?: never;
@@ -3325,6 +3671,26 @@ export interface components {
             /** @description Default: admin; with all, every role. */
             roles?: components["schemas"]["Role"][];
         };
+        NewWebhook: {
+            /**
+             * @description alerts: those that name this webhook. Default: actions.
+             * @enum {string}
+             */
+            events?: "actions" | "alerts";
+            /** @description Parameters of the feed; each a text or a list of texts. */
+            filter?: {
+                [key: string]: string | string[];
+            };
+            /** @enum {string} */
+            format?: "json";
+            name: string;
+            /** @description How many actions a message has at most. Default: 1. */
+            per_message?: number;
+            /** @description Begin with what the stream took then: a time, a date in UTC, or now-1h. Default: with what comes from now on. */
+            since?: string;
+            /** @description https, or http. Addresses inside the network of the service are not sent to, unless it was started with --webhook-allow. */
+            url: string;
+        };
         /** @description A problem, with what became of each document until then. */
         NotTaken: {
             detail: string;
@@ -3411,6 +3777,9 @@ export interface components {
             all?: boolean;
             /** @description Days that are searchable. */
             days?: string[];
+        };
+        Replay: {
+            since?: string;
         };
         Replayed: {
             /** @description The new one. */
@@ -3499,6 +3868,10 @@ export interface components {
         Rotation: {
             /** @description As 24h; at most 744h. */
             overlap: string;
+        };
+        SecretRotation: {
+            /** @description As 24h; 31 days at most. */
+            overlap?: string;
         };
         Session: {
             /** Format: date-time */
@@ -3597,6 +3970,56 @@ export interface components {
              */
             relation: "eq" | "gte";
             value: number;
+        };
+        Webhook: {
+            by: components["schemas"]["ExportedBy"];
+            /** Format: date-time */
+            created_at: string;
+            /** @enum {string} */
+            events: "actions" | "alerts";
+            filter: components["schemas"]["Filter"];
+            /** @enum {string} */
+            format: "json";
+            id: string;
+            name: string;
+            /**
+             * Format: date-time
+             * @description Until when the secret before signs too.
+             */
+            overlap?: string;
+            /** @description How many actions a message has at most. */
+            per_message: number;
+            progress: {
+                /** @description In them. */
+                actions: number;
+                /** Format: date-time */
+                delivered_at?: string;
+                /** Format: date-time */
+                failing_from?: string;
+                /** @description That were taken. */
+                messages: number;
+                /**
+                 * Format: date-time
+                 * @description When it is sent again.
+                 */
+                next_at?: string;
+                problem?: string;
+                /**
+                 * Format: date-time
+                 * @description When the stream took the last action that was taken.
+                 */
+                through?: string;
+                /** @description Of the message on its way that failed. */
+                tries?: number;
+            };
+            /** @description Where it was just made. */
+            secret?: string;
+            /**
+             * @description stopped: by the service, since nobody took what it sent for five days, or the address answers 410.
+             * @enum {string}
+             */
+            status: "active" | "paused" | "stopped";
+            url: string;
         };
         Who: {
             /** @description Empty where it is not known. */
@@ -4268,6 +4691,53 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The webhook. */
+        Webhook: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Webhook"];
+            };
+        };
+        /** @description The webhook, with its secret. */
+        WebhookMade: {
+            headers: {
+                Location: components["headers"]["Location"];
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Webhook"];
+            };
+        };
+        /** @description All of them, oldest first. */
+        Webhooks: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    data: components["schemas"]["Webhook"][];
+                };
+            };
+        };
+        /** @description Whether the message was taken. */
+        WebhookTested: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    /** @description Why not. */
+                    problem?: string;
+                    taken: boolean;
+                };
+            };
+        };
         /** @description Who asks. */
         Who: {
             headers: {
@@ -4525,6 +4995,7 @@ export type Meta = components['schemas']['Meta'];
 export type NewRestore = components['schemas']['NewRestore'];
 export type NewSupport = components['schemas']['NewSupport'];
 export type NewToken = components['schemas']['NewToken'];
+export type NewWebhook = components['schemas']['NewWebhook'];
 export type NotTaken = components['schemas']['NotTaken'];
 export type Page = components['schemas']['Page'];
 export type Problem = components['schemas']['Problem'];
@@ -4536,6 +5007,7 @@ export type Reason = components['schemas']['Reason'];
 export type Record = components['schemas']['Record'];
 export type Refusal = components['schemas']['Refusal'];
 export type Reindex = components['schemas']['Reindex'];
+export type Replay = components['schemas']['Replay'];
 export type Replayed = components['schemas']['Replayed'];
 export type Restore = components['schemas']['Restore'];
 export type Restored = components['schemas']['Restored'];
@@ -4546,6 +5018,7 @@ export type RestoreStatus = components['schemas']['RestoreStatus'];
 export type RestoreStep = components['schemas']['RestoreStep'];
 export type Role = components['schemas']['Role'];
 export type Rotation = components['schemas']['Rotation'];
+export type SecretRotation = components['schemas']['SecretRotation'];
 export type Session = components['schemas']['Session'];
 export type Sessions = components['schemas']['Sessions'];
 export type Support = components['schemas']['Support'];
@@ -4556,6 +5029,7 @@ export type Token = components['schemas']['Token'];
 export type Tokens = components['schemas']['Tokens'];
 export type TokenSignIn = components['schemas']['TokenSignIn'];
 export type Total = components['schemas']['Total'];
+export type Webhook = components['schemas']['Webhook'];
 export type Who = components['schemas']['Who'];
 export type ResponseAbout = components['responses']['About'];
 export type ResponseAccount = components['responses']['Account'];
@@ -4616,6 +5090,10 @@ export type ResponseTakenBefore = components['responses']['TakenBefore'];
 export type ResponseTokens = components['responses']['Tokens'];
 export type ResponseToProvider = components['responses']['ToProvider'];
 export type ResponseUnauthorized = components['responses']['Unauthorized'];
+export type ResponseWebhook = components['responses']['Webhook'];
+export type ResponseWebhookMade = components['responses']['WebhookMade'];
+export type ResponseWebhooks = components['responses']['Webhooks'];
+export type ResponseWebhookTested = components['responses']['WebhookTested'];
 export type ResponseWho = components['responses']['Who'];
 export type ParameterAction = components['parameters']['action'];
 export type ParameterActor = components['parameters']['actor'];

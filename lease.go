@@ -1,4 +1,4 @@
-package archive
+package actionlog
 
 import (
 	"context"
@@ -6,24 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"actionlog"
 )
 
-// Lease lets one archiver at a time write to storage that several reach. Its holder
-// writes it anew every third of Time; who sees it unchanged for that long by its own
-// clock takes it. (The clocks of machines are never compared. That two archivers, one of
-// which slept, cannot both write is held by the manifests' numbers; the lease spares them
-// the quarrel.)
+// Lease lets one process at a time do what several could. Its holder writes it anew every
+// third of Time; who sees it unchanged for that long by its own clock takes it. (The clocks
+// of machines are never compared. Two holders, one of which slept, are possible: what they
+// do must bear it. The lease spares them the quarrel.)
 type Lease struct {
-	State actionlog.State
-	Time  time.Duration
+	State       State
+	Bucket, Key string // where it stands
+	Time        time.Duration
 }
 
-const leaseBucket, leaseKey = "archive", "lease"
-
-// ErrLeased: another archiver holds the lease.
-var ErrLeased = errors.New("another archiver writes the archive; this one waits")
+// ErrLeased: another process holds the lease.
+var ErrLeased = errors.New("another process does that; this one waits")
 
 // Take waits until the lease is free for up to Time, and holds it until release is
 // called. lost is called once, if it could not be kept.
@@ -33,9 +29,9 @@ func (l *Lease) Take(ctx context.Context, lost func(error)) (release func() erro
 		return nil, err
 	}
 	holder := []byte(rand.Text())
-	if revision, err = l.State.Put(ctx, leaseBucket, leaseKey, holder, revision); err != nil {
-		if errors.Is(err, actionlog.ErrConflict) {
-			err = fmt.Errorf("archive: %w", ErrLeased)
+	if revision, err = l.State.Put(ctx, l.Bucket, l.Key, holder, revision); err != nil {
+		if errors.Is(err, ErrConflict) {
+			err = fmt.Errorf("%s: %w", l.Bucket, ErrLeased)
 		}
 		return nil, err
 	}
@@ -50,17 +46,17 @@ func (l *Lease) Take(ctx context.Context, lost func(error)) (release func() erro
 		<-done
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		if now, at, err := l.State.Get(ctx, leaseBucket, leaseKey); err != nil || at != revision || string(now) != string(holder) {
+		if now, at, err := l.State.Get(ctx, l.Bucket, l.Key); err != nil || at != revision || string(now) != string(holder) {
 			return nil // somebody else's by now, or not to be asked: it runs out
 		}
-		return l.State.Delete(ctx, leaseBucket, leaseKey)
+		return l.State.Delete(ctx, l.Bucket, l.Key)
 	}, nil
 }
 
 // free returns the revision over which the lease can be written, 0 where there is none.
 func (l *Lease) free(ctx context.Context) (revision uint64, err error) {
-	_, first, err := l.State.Get(ctx, leaseBucket, leaseKey)
-	if errors.Is(err, actionlog.ErrNotFound) {
+	_, first, err := l.State.Get(ctx, l.Bucket, l.Key)
+	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}
 	if err != nil {
@@ -71,12 +67,12 @@ func (l *Lease) free(ctx context.Context) (revision uint64, err error) {
 		return 0, ctx.Err()
 	case <-time.After(l.Time):
 	}
-	_, second, err := l.State.Get(ctx, leaseBucket, leaseKey)
+	_, second, err := l.State.Get(ctx, l.Bucket, l.Key)
 	switch {
-	case errors.Is(err, actionlog.ErrNotFound):
+	case errors.Is(err, ErrNotFound):
 		return 0, nil
 	case err == nil && second != first:
-		err = fmt.Errorf("archive: %w", ErrLeased)
+		err = fmt.Errorf("%s: %w", l.Bucket, ErrLeased)
 	}
 	return second, err
 }
@@ -92,14 +88,14 @@ func (l *Lease) keep(ctx context.Context, holder []byte, revision *uint64, lost 
 			return
 		case <-tick.C:
 		}
-		next, err := l.State.Put(ctx, leaseBucket, leaseKey, holder, *revision)
+		next, err := l.State.Put(ctx, l.Bucket, l.Key, holder, *revision)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
 			*revision, last = next, time.Now()
-		case errors.Is(err, actionlog.ErrConflict) || time.Since(last) > l.Time:
-			lost(fmt.Errorf("archive: the lease was lost: %w", err))
+		case errors.Is(err, ErrConflict) || time.Since(last) > l.Time:
+			lost(fmt.Errorf("%s: the lease was lost: %w", l.Bucket, err))
 			return
 		}
 	}
