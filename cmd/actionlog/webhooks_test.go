@@ -40,6 +40,10 @@ func (r *siem) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if r.away {
 		panic(http.ErrAbortHandler)
 	}
+	if r.secret == "" { // it was made this moment
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	hook, err := standardwebhooks.NewWebhook(r.secret)
 	if err == nil {
 		err = hook.Verify(body, req.Header)
@@ -88,28 +92,7 @@ func TestWebhooks(t *testing.T) {
 	to.mu.Lock()
 	to.secret = made.Secret
 	to.mu.Unlock()
-	const rounds, each = 6, 40
-	var want []string
-	for round := range rounds {
-		var lines [][]byte
-		for i := range each {
-			id := fmt.Sprintf("w%d-%d", round, i)
-			outcome := []string{"success", "failure"}[i%2]
-			if lines = append(lines, []byte(acme(id, time.Duration(i)*time.Hour, `"outcome":"`+outcome+`"`))); i%2 == 1 {
-				want = append(want, id)
-			}
-		}
-		s.publish(t, lines)
-		time.Sleep(time.Duration(round*50) * time.Millisecond)
-		to.mu.Lock()
-		to.away = round%2 == 0
-		to.mu.Unlock()
-		if round == 1 || round == 4 {
-			serving.kill(t)
-			serving.start(t)
-			s = connect(t, dir)
-		}
-	}
+	s, want := s.whileKilled(t, serving, to)
 	want = append([]string{"before"}, want...)
 	eventually(t, "the receiver has everything", func() bool { return len(to.has()) >= len(want) })
 	if got := to.has(); !slices.Equal(got, want) {
@@ -128,16 +111,50 @@ func TestWebhooks(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	s.webhookSteps(t, made.ID, to)
+	notInside(t, serving, made.ID, to)
+}
+
+// whileKilled publishes while the service is killed and the receiver is away. It returns
+// the service as it is then, and what the receiver is to have.
+func (s *service) whileKilled(t *testing.T, serving *process, to *siem) (now *service, want []string) {
+	t.Helper()
+	const rounds, each = 6, 40
+	for round := range rounds {
+		var lines [][]byte
+		for i := range each {
+			id := fmt.Sprintf("w%d-%d", round, i)
+			outcome := []string{"success", "failure"}[i%2]
+			if lines = append(lines, []byte(acme(id, time.Duration(i)*time.Hour, `"outcome":"`+outcome+`"`))); i%2 == 1 {
+				want = append(want, id)
+			}
+		}
+		s.publish(t, lines)
+		time.Sleep(time.Duration(round*50) * time.Millisecond)
+		to.mu.Lock()
+		to.away = round%2 == 0
+		to.mu.Unlock()
+		if round == 1 || round == 4 {
+			serving.kill(t)
+			serving.start(t)
+			s = connect(t, serving.dir)
+		}
+	}
+	return s, want
+}
+
+// notInside holds that nothing is sent to an address inside that is not allowed.
+func notInside(t *testing.T, serving *process, id string, to *siem) {
+	t.Helper()
 	serving.kill(t)
 	serving.args = slices.DeleteFunc(serving.args, func(a string) bool { return strings.HasPrefix(a, "127.0.0.0/") || a == "--webhook-allow" })
 	serving.start(t)
-	s = connect(t, dir)
+	s := connect(t, serving.dir)
 	requests := to.requests
 	var tested struct {
 		Taken   bool
 		Problem string
 	}
-	s.call(t, http.MethodPost, "/v1/institutions/acme/webhooks/"+made.ID+"/test", "", &tested)
+	s.call(t, http.MethodPost, "/v1/institutions/acme/webhooks/"+id+"/test", "", &tested)
 	if tested.Taken || !strings.Contains(tested.Problem, "inside") || to.requests != requests {
 		t.Errorf("an address inside: %+v", tested)
 	}

@@ -103,5 +103,5 @@ func (s *session) clock(ctx context.Context) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return at.Sub(time.Now())
+	return time.Until(at)
 }
