@@ -61,6 +61,7 @@ var examples = map[string][]string{
 	"generate":        {"actionlog generate --count 100000 --seed 7 -o actions.ndjson"},
 	"check":           {"actionlog check", "actionlog check --url http://127.0.0.1:8080"},
 	"completion":      {"source <(actionlog completion bash)", "actionlog completion zsh > ~/.zsh/completions/_actionlog", "actionlog completion fish > ~/.config/fish/completions/actionlog.fish"},
+	"man":             {"actionlog man ~/.local/share/man/man1", "actionlog man --markdown | less"},
 	"version":         {"actionlog version", "actionlog version --licences | less"},
 }
 
