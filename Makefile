@@ -70,6 +70,7 @@ page: ## builds the page anew, for the binary to embed
 
 docs: ## docs/cli.md and docs/api.md, of the code and of openapi.yaml
 	$(GO) run ./cmd/actionlog man --markdown >docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+	ACTIONLOG_WRITE=docs $(GO) test -count 1 -run '^TestReference$$' ./search
 
 check: ## format, vet, staticcheck; sizes and import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
