@@ -50,6 +50,9 @@ func (r *running) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := actionlog.CheckState(ctx, state); err != nil {
+		return err
+	}
 	tokens := &access.Tokens{State: state, Now: time.Now}
 	if err := tokens.Bootstrap(ctx, filepath.Join(r.dir, "admin.token")); err != nil {
 		return err
