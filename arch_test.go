@@ -20,10 +20,12 @@ var mayImport = map[string][]string{
 	"search":              {"internal/people"},
 	"restore":             nil,
 	"feed":                {"internal/match"}, // ADR 34
-	"webhooks":            nil,                // ADR 35
+	"webhooks":            {"internal/crew"},  // ADR 35
+	"saved":               {"internal/crew"},  // ADR 36
 	"web":                 nil,
 	"mappings":            nil,
 	"internal/people":     nil,
+	"internal/crew":       nil, // who sends and who watches begin and end alike
 	"internal/demo":       nil, // ADR 10
 	"internal/archive":    nil,
 	"internal/bus":        nil,

@@ -63,7 +63,7 @@ func namesWebhook(document []byte, webhook string) bool {
 		ID      string
 		Details struct{ Actionlog struct{ Webhook string } }
 	}
-	return json.Unmarshal(document, &d) == nil && strings.HasPrefix(d.ID, "log-") && d.Details.Actionlog.Webhook == webhook
+	return json.Unmarshal(document, &d) == nil && strings.HasPrefix(d.ID, testimonyPrefix) && d.Details.Actionlog.Webhook == webhook
 }
 
 // WebhookStopped records that the service stopped a webhook.

@@ -140,7 +140,12 @@ func (e everyWebhook) Create(context.Context, actionlog.Webhook, time.Time) (act
 }
 
 func (e everyWebhook) Get(_ context.Context, _, id string) (actionlog.Webhook, actionlog.WebhookProgress, error) {
-	if id == "x" {
+	switch id {
+	case "w3":
+		w := e.one()
+		w.ID, w.Events = id, actionlog.WebhookAlerts
+		return w, actionlog.WebhookProgress{}, nil
+	case "x":
 		return actionlog.Webhook{}, actionlog.WebhookProgress{}, actionlog.ErrNotFound
 	}
 	return e.one(), actionlog.WebhookProgress{At: "1", Messages: 1, Actions: 2, DeliveredAt: e.now, Through: e.now, Tries: 1, FailingFrom: e.now, NextAt: e.now, Problem: "500"}, nil
@@ -169,6 +174,38 @@ func (e everyWebhook) Test(_ context.Context, _, id string) error {
 		return errors.New("the message was not taken: 500")
 	}
 	return nil
+}
+
+// everySearch has a saved search of which everything is known.
+type everySearch struct{ everything }
+
+func (e everySearch) one() actionlog.SavedSearch {
+	by := actionlog.ExportedBy{ID: "t1", Name: "x", Staff: true}
+	return actionlog.SavedSearch{ID: "s1", Institution: "uni", Name: "Failures", Filter: map[string][]string{"outcome": {"failure"}, "range": {"30d"}}, By: by, CreatedAt: e.now, ChangedBy: by, ChangedAt: e.now, Watch: 2, WatchedFrom: e.now,
+		Alert: &actionlog.Alert{Kind: actionlog.AlertCount, MoreThan: 20, Minutes: 10, Quiet: 30, Webhook: "w3", Paused: true}}
+}
+
+func (e everySearch) Create(context.Context, actionlog.SavedSearch) (actionlog.SavedSearch, error) {
+	return e.one(), nil
+}
+func (e everySearch) Get(_ context.Context, _, id string) (actionlog.SavedSearch, actionlog.AlertProgress, error) {
+	if id == "x" {
+		return actionlog.SavedSearch{}, actionlog.AlertProgress{}, actionlog.ErrNotFound
+	}
+	return e.one(), actionlog.AlertProgress{Watch: 2, At: "1", Count: 1, FiredAt: e.now, Through: e.now, Late: 1}, nil
+}
+func (e everySearch) List(context.Context, string) ([]actionlog.SavedSearch, error) {
+	first := e.one()
+	first.Alert = &actionlog.Alert{Kind: actionlog.AlertFirst, Of: actionlog.AlertOfIP}
+	plain := e.one()
+	plain.Alert = nil
+	return []actionlog.SavedSearch{e.one(), first, plain}, nil
+}
+func (e everySearch) Change(context.Context, actionlog.SavedSearch) (actionlog.SavedSearch, error) {
+	return e.one(), nil
+}
+func (e everySearch) Drop(context.Context, string, string) (actionlog.SavedSearch, error) {
+	return e.one(), nil
 }
 
 type everyLetter struct{ everything }
@@ -223,7 +260,7 @@ func every(t *testing.T, change func(o *Options)) http.Handler {
 	o := options(store)
 	o.Access, o.Sessions, o.Supports, o.SignIn, o.Restores, o.Dead, o.Archive, o.Institutions = everyAccess{e}, everySession{e}, everySupport{e}, everySignIn{e}, everyRestore{e}, everyLetter{e}, everyArchive{e}, e
 	o.Exports = &Exports{Storage: files{}, Dir: t.TempDir(), Name: "p1"}
-	o.Feed, o.Webhooks = feedOf{store}, everyWebhook{e}
+	o.Feed, o.Webhooks, o.Searches = feedOf{store}, everyWebhook{e}, everySearch{e}
 	o.Account = func(context.Context) (any, error) {
 		return archive.Accounts{Archived: 1, Differences: []archive.Difference{{Institution: "uni", Day: "2026-11-20", Positions: []string{"s1.1"}}}}, nil
 	}
@@ -269,6 +306,9 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", of + "/histogram?by=category&" + long, "", 200}, {"GET", of + "/facets?field=course&" + long, "", 200}, {"GET", of + "/facets?field=actor", "", 200},
 		{"GET", of + "/people?q=melody", "", 200}, {"GET", of + "/courses?q=arts", "", 200}, {"GET", of + "/classes?q=x", "", 200},
 		{"GET", of + "/query?q=melody&outcome=failure", "", 200}, {"GET", of + "/completions?q=user:mel&at=8", "", 200}, {"GET", of + "/tail?q=melody&since=2026-01-02T15:04:05Z", "", 200},
+		{"GET", of + "/searches", "", 200}, {"GET", of + "/searches/s1", "", 200}, {"DELETE", of + "/searches/s1", "", 204},
+		{"POST", of + "/searches", `{"name":"Failures","q":"melody -outcome:success","filter":{"range":"30d"},"alert":{"kind":"count","more_than":20,"minutes":10,"webhook":"w3"}}`, 201},
+		{"PUT", of + "/searches/s1", `{"name":"New addresses","alert":{"kind":"first","of":"ip"}}`, 200},
 		{"GET", of + "/webhooks", "", 200}, {"POST", of + "/webhooks", `{"name":"SIEM","url":"https://siem.example.org/x","filter":{"outcome":"failure"},"per_message":10,"since":"now-1d"}`, 201}, {"GET", of + "/webhooks/w1", "", 200}, {"DELETE", of + "/webhooks/w1", "", 204},
 		{"POST", of + "/webhooks/w1/pause", "", 200}, {"POST", of + "/webhooks/w1/resume", "", 200}, {"POST", of + "/webhooks/w1/replay", `{"since":"now-1d"}`, 200}, {"POST", of + "/webhooks/w1/rotate", `{"overlap":"1h"}`, 200},
 		{"POST", of + "/webhooks/w1/test", "", 200}, {"POST", of + "/webhooks/w2/test", "", 200},

@@ -73,9 +73,9 @@ func (s *server) readExport(c *gin.Context) (*exportRecord, error) {
 		return nil, err
 	}
 	x := &exportRecord{Maker: exportActorOf(c)}
-	now, p := s.Now().UTC(), principal(c)
+	now := s.Now().UTC()
 	x.ID, x.Institution, x.Status, x.CreatedAt = newExportID(now), c.Param("institution"), actionlog.ExportWaiting, now
-	x.By = actionlog.ExportedBy{ID: p.ID, Name: p.Name, Staff: p.AsStaff(x.Institution)}
+	x.By = exportedBy(c)
 	var err error
 	if x.Format, err = chosen("/format", ask.Format, "ndjson", "json", "csv"); err != nil {
 		return nil, err
@@ -145,13 +145,25 @@ func pointed(into string, err error) error {
 	return err
 }
 
+// exportedBy is who asks.
+func exportedBy(c *gin.Context) actionlog.ExportedBy {
+	p := principal(c)
+	return actionlog.ExportedBy{ID: p.ID, Name: p.Name, Staff: p.AsStaff(c.Param("institution"))}
+}
+
+// shownBy is somebody as who asks may see them.
+func (s *server) shownBy(c *gin.Context, by actionlog.ExportedBy) actionlog.ExportedBy {
+	if by.Staff && !principal(c).OfPlatform() && s.Staff != actionlog.StaffShown {
+		return actionlog.ExportedBy{Name: s.StaffDisplay, Staff: true}
+	}
+	return by
+}
+
 // shownExport is an export as who asks may see it: staff have the display name, and one
 // whose time is over has expired, whether it is swept already or not.
 func (s *server) shownExport(c *gin.Context, x *exportRecord) actionlog.Export {
 	e := x.Export
-	if e.By.Staff && !principal(c).OfPlatform() && s.Staff != actionlog.StaffShown {
-		e.By.ID, e.By.Name = "", s.StaffDisplay
-	}
+	e.By = s.shownBy(c, e.By)
 	if x.expired(s.Now()) {
 		e.Status = actionlog.ExportExpired
 	}

@@ -92,6 +92,11 @@ var routeRoles = map[string][]actionlog.Role{
 	ofInstitution("POST", "/webhooks/:id/replay"):  administrators,
 	ofInstitution("POST", "/webhooks/:id/rotate"):  administrators,
 	ofInstitution("POST", "/webhooks/:id/test"):    administrators,
+	ofInstitution("GET", "/searches"):              readers,
+	ofInstitution("POST", "/searches"):             exporters, // with an alert: administrators
+	ofInstitution("GET", "/searches/:id"):          readers,
+	ofInstitution("PUT", "/searches/:id"):          exporters,
+	ofInstitution("DELETE", "/searches/:id"):       exporters,
 	ofInstitution("GET", "/histogram"):             readers,
 	ofInstitution("GET", "/tail"):                  readers,
 	ofInstitution("GET", "/feed"):                  exporters,

@@ -81,6 +81,8 @@ type Options struct {
 	Feed         Feed     // nil: there is no archive, and so no feed
 	Encoded      *Encoded // of Feed, for who sends it on; nil: nobody does
 	Webhooks     Webhooks // nil: nothing is sent
+	Searches     Searches // that people named; nil: none are kept
+	Alerts       *Alerts  // of Feed, for who watches Searches; nil: nobody does
 	Restores     Restores // nil: nothing can be brought back
 	Exports      *Exports // nil: exports are streamed only. Whoever serves the API runs it
 	// Held lists days before a day that are searchable still; nil: none are.
@@ -173,6 +175,9 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	if s.Encoded != nil {
 		s.Encoded.server = s
 	}
+	if s.Alerts != nil {
+		s.Alerts.server = s
+	}
 	s.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "actionlog_http_seconds",
 		Help: "Seconds per request.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"method", "route", "status"})
 	s.foreign = prometheus.NewCounter(prometheus.CounterOpts{Name: "actionlog_foreign_records_total", Help: "Records of another institution that a store returned and that were held back. To be 0."})
@@ -243,6 +248,7 @@ func (s *server) routes() *gin.Engine {
 	s.restoreRoutes(one, operator)
 	s.exportRoutes(one)
 	s.webhookRoutes(known.Group(institutionPath)) // they read nothing of the log
+	s.searchRoutes(known.Group(institutionPath))
 	return g
 }
 

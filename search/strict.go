@@ -27,17 +27,22 @@ func decodeBody(c *gin.Context, into any, shape string) error {
 		err = errors.New("it is longer than 64 KiB")
 	}
 	if err == nil {
-		err = plainObject(text)
-	}
-	if err == nil {
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.DisallowUnknownFields()
-		err = d.Decode(into)
+		err = decodeObject(text, into)
 	}
 	if err != nil {
 		return actionlog.Invalidf("", "the body is not %s: %v", shape, err)
 	}
 	return nil
+}
+
+// decodeObject is decodeBody of a text.
+func decodeObject(text []byte, into any) error {
+	if err := plainObject(text); err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
 }
 
 // plainObject refuses what encoding/json would let pass.

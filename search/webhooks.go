@@ -90,9 +90,7 @@ func (s *server) shownHook(c *gin.Context, w *actionlog.Webhook, p *actionlog.We
 	if w.Problem != "" {
 		v.Progress.Problem = w.Problem
 	}
-	if v.By.Staff && !principal(c).OfPlatform() && s.Staff != actionlog.StaffShown {
-		v.By = actionlog.ExportedBy{Name: s.StaffDisplay, Staff: true}
-	}
+	v.By = s.shownBy(c, v.By)
 	return v
 }
 
@@ -164,9 +162,8 @@ func (s *server) readWebhook(c *gin.Context) (w actionlog.Webhook, since time.Ti
 	if err = decodeBody(c, &ask, "{name, url, events, filter, format, per_message, since}"); err != nil {
 		return w, since, err
 	}
-	p := principal(c)
 	w = actionlog.Webhook{Institution: c.Param("institution"), Name: strings.TrimSpace(ask.Name), URL: ask.URL, Events: actionlog.WebhookEvents(ask.Events), PerMessage: ask.PerMessage}
-	w.By = actionlog.ExportedBy{ID: p.ID, Name: p.Name, Staff: p.AsStaff(w.Institution)}
+	w.By = exportedBy(c)
 	if w.Format, err = chosen("/format", ask.Format, feedJSON); err != nil {
 		return w, since, err
 	}

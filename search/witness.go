@@ -33,6 +33,9 @@ const (
 	codeWebhookRotated  = "institution.actionlog.webhook_rotated"
 	codeWebhookDropped  = "institution.actionlog.webhook_dropped"
 	codeWebhookStopped  = "institution.actionlog.webhook_stopped"
+	codeSearchSaved     = "institution.actionlog.search_saved"
+	codeSearchChanged   = "institution.actionlog.search_changed"
+	codeSearchDropped   = "institution.actionlog.search_dropped"
 	codeAlertFired      = "institution.actionlog.alert_fired"
 	codeDenied          = "institution.actionlog.denied"
 	codeSignInFailed    = "institution.actionlog.sign_in_failed"
@@ -49,7 +52,8 @@ var witnessLabels = map[string]string{
 	codeSearched: "Action log searched by staff", codeExportStarted: "Action log export started", codeExported: "Action log exported",
 	codeDownloaded: "Action log export downloaded", codeFeedRead: "Action log feed read",
 	codeWebhookCreated: "Action log webhook created", codeWebhookPaused: "Action log webhook paused", codeWebhookResumed: "Action log webhook resumed", codeWebhookReplayed: "Action log webhook replayed",
-	codeWebhookRotated: "Action log webhook given another secret", codeWebhookDropped: "Action log webhook removed", codeWebhookStopped: "Action log webhook stopped", codeAlertFired: "Alert",
+	codeWebhookRotated: "Action log webhook given another secret", codeWebhookDropped: "Action log webhook removed", codeWebhookStopped: "Action log webhook stopped",
+	codeSearchSaved: "Search of the action log saved", codeSearchChanged: "Saved search of the action log changed", codeSearchDropped: "Saved search of the action log removed", codeAlertFired: "Alert",
 	codeDenied: "Request to the action log denied", codeSignInFailed: "Sign-in to the action log failed", codeSignedIn: "Signed in to the action log",
 	codeSignedOut: "Signed out of the action log", codeTokenCreated: "Action log token created", codeTokenRotated: "Action log token rotated",
 	codeTokenRevoked: "Action log token revoked", codeSupportTakenUp: "Support of the action log taken up", codeSupportEnded: "Support of the action log ended",
@@ -78,16 +82,24 @@ func (s *server) witness(c *gin.Context, st step, institutions ...string) error 
 }
 
 // record publishes actions that say what was done with the log.
-func (s *server) record(ctx context.Context, documents ...map[string]any) error {
-	var all []actionlog.Submission
-	for _, d := range documents {
+func (s *server) record(ctx context.Context, actions ...map[string]any) error {
+	var documents [][]byte
+	for _, d := range actions {
 		document, err := json.Marshal(d)
 		if err != nil {
 			return err
 		}
+		documents = append(documents, document)
+	}
+	return s.recordDocuments(ctx, documents...)
+}
+
+func (s *server) recordDocuments(ctx context.Context, documents ...[]byte) error {
+	var all []actionlog.Submission
+	for _, document := range documents {
 		item, err := actionlog.Parse(document, s.Scrubber)
 		if err != nil {
-			return fmt.Errorf("record %v: %w", d["action"], err)
+			return fmt.Errorf("an action of the log's own: %w", err)
 		}
 		all = append(all, actionlog.Submission{Institution: item.Institution, Category: item.Action.Category, ID: item.ID, Digest: item.Digest, Document: item.Document})
 	}
@@ -118,9 +130,12 @@ func (s *server) testimony(c *gin.Context, institution string, st *step) map[str
 	return d
 }
 
+// testimonyPrefix begins the ID of an action that the service itself recorded.
+const testimonyPrefix = "log-"
+
 // newTestimonyID makes an ID that nobody can guess: who could, would have a record of
 // their doings be taken for a collision.
-func newTestimonyID() string { return "log-" + strings.ToLower(rand.Text()) }
+func newTestimonyID() string { return testimonyPrefix + strings.ToLower(rand.Text()) }
 
 // document is what a step says by itself: not who took it, and from where.
 func (st *step) document(institution, id string, at time.Time) map[string]any {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/storetest"
 )
 
 // Nothing is sent to an address inside, however it is written, unless it is allowed.
@@ -57,7 +58,7 @@ func TestGuarded(t *testing.T) {
 
 // What cannot be sent to is refused, and where it is wrong.
 func TestCreateRefuses(t *testing.T) {
-	d := &Desk{State: newState(), Key: make([]byte, 32), Start: (&tape{}).start, Clean: func(s string) bool { return !strings.Contains(s, "api_key=") }}
+	d := &Desk{State: storetest.NewState(), Key: make([]byte, 32), Start: (&tape{}).start, Clean: func(s string) bool { return !strings.Contains(s, "api_key=") }}
 	good := actionlog.Webhook{Institution: "uni", Name: "SIEM", URL: "https://siem.example.org/x"}
 	for pointer, change := range map[string]func(w *actionlog.Webhook){
 		"/name": func(w *actionlog.Webhook) { w.Name = " " }, "/events": func(w *actionlog.Webhook) { w.Events = "x" }, "/per_message": func(w *actionlog.Webhook) { w.PerMessage = 101 },

@@ -1,16 +1,15 @@
 package webhooks
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"actionlog"
+	"actionlog/internal/crew"
 )
 
 // Runner sends: all webhooks, each by itself. Of several processes that share a state one
@@ -18,10 +17,7 @@ import (
 type Runner struct {
 	Options
 	client *http.Client
-	woken  chan struct{}
-
-	mu      sync.Mutex
-	running map[string]*running
+	crew   *crew.Crew
 }
 
 // Options of a Runner. Desk and Reader are required.
@@ -37,134 +33,43 @@ type Options struct {
 	Look    time.Duration // how often it looks for webhooks that were changed elsewhere; 2 s
 }
 
-// running is a sink that runs.
-type running struct {
-	revision uint64 // of its webhook
-	cancel   context.CancelFunc
-	done     chan struct{}
-}
-
 // New returns a runner, and has its desk wake it.
 func New(o Options) *Runner {
-	o.Lease, o.Look = cmp.Or(o.Lease, 15*time.Second), cmp.Or(o.Look, 2*time.Second)
-	r := &Runner{Options: o, client: guarded(o.Allowed), woken: make(chan struct{}, 1), running: map[string]*running{}}
-	o.Desk.Wake = func() {
-		select {
-		case r.woken <- struct{}{}:
-		default:
-		}
-	}
+	r := &Runner{Options: o, client: guarded(o.Allowed)}
+	r.crew = crew.New(crew.Options{What: "webhooks", Look: o.Look, Log: o.Log, Tasks: r.tasks,
+		Lease: actionlog.Lease{State: o.Desk.State, Bucket: "webhook-lease", Key: "runner", Time: o.Lease}})
+	o.Desk.Wake = r.crew.Wake
 	return r
 }
 
-func (r *Runner) log() *slog.Logger { return cmp.Or(r.Log, slog.Default()) }
+func (r *Runner) log() *slog.Logger { return r.crew.Log }
 
 // Run sends until ctx is done. It always returns nil: what goes wrong meanwhile is logged
 // and tried again.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.client.CloseIdleConnections()
-	lease := &actionlog.Lease{State: r.Desk.State, Bucket: "webhook-lease", Key: "runner", Time: r.Lease}
-	for ctx.Err() == nil {
-		held, lose := context.WithCancel(ctx)
-		release, err := lease.Take(held, func(err error) {
-			r.log().Warn("webhooks: another process sends", "error", err)
-			lose()
-		})
-		if err == nil {
-			r.look(held)
-			err = release()
-		}
-		lose()
-		if err != nil && ctx.Err() == nil && !errors.Is(err, actionlog.ErrLeased) {
-			r.log().Warn("webhooks: nothing is sent for the time being", "error", err)
-		}
-		_ = wait(ctx, r.Look) // the loop ends by itself
-	}
+	r.crew.Run(ctx)
 	return nil
 }
 
-// look runs what is to run, until ctx is done.
-func (r *Runner) look(ctx context.Context) {
-	defer r.stopAll()
-	for ctx.Err() == nil {
-		if err := r.compare(ctx); err != nil && ctx.Err() == nil {
-			r.log().Warn("webhooks: what is to be sent cannot be read", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-r.woken:
-		case <-time.After(r.Look):
-		}
-	}
-}
-
-// compare begins what is to run and does not, and ends what was changed or is gone.
-func (r *Runner) compare(ctx context.Context) error {
+// tasks are the webhooks that send.
+func (r *Runner) tasks(ctx context.Context) (map[string]crew.Task, error) {
 	keys, err := r.Desk.State.List(ctx, webhookBucket)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	wanted := map[string]bool{}
+	tasks := map[string]crew.Task{}
 	for _, key := range keys {
 		w, revision, err := r.Desk.get(ctx, key)
 		if errors.Is(err, actionlog.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if w.Status == actionlog.WebhookActive {
-			wanted[key] = true
-			r.keep(ctx, key, w, revision)
+			tasks[key] = crew.Task{Revision: revision, Work: (&sink{Runner: r, webhook: w}).run}
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key, x := range r.running {
-		if !wanted[key] {
-			x.cancel()
-			delete(r.running, key)
-		}
-	}
-	return nil
-}
-
-// keep has a webhook run as it is now.
-func (r *Runner) keep(ctx context.Context, key string, w actionlog.Webhook, revision uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if x := r.running[key]; x != nil {
-		ended := false
-		select {
-		case <-x.done:
-			ended = true
-		default:
-		}
-		if x.revision == revision && !ended {
-			return
-		}
-		x.cancel()
-		<-x.done // two of the same would send twice
-	}
-	sending, cancel := context.WithCancel(ctx)
-	x := &running{revision, cancel, make(chan struct{})}
-	r.running[key] = x
-	go func() {
-		defer close(x.done)
-		defer cancel()
-		s := &sink{Runner: r, webhook: w}
-		if err := s.run(sending); err != nil && sending.Err() == nil && !errors.Is(err, actionlog.ErrConflict) {
-			r.log().Warn("webhook: it does not get on, and is begun anew", "webhook", w.ID, "error", err)
-		}
-	}()
-}
-
-func (r *Runner) stopAll() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key, x := range r.running {
-		x.cancel()
-		<-x.done
-		delete(r.running, key)
-	}
+	return tasks, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/crew"
 )
 
 // Reader reads the feed as a webhook means it.
@@ -60,7 +61,7 @@ func (s *sink) run(ctx context.Context) error {
 	}
 	s.noted, s.idle, s.rest = s.Desk.now(), idleLeast, restLeast
 	for ctx.Err() == nil {
-		if err := wait(ctx, s.progress.NextAt.Sub(s.Desk.now())); err != nil {
+		if err := crew.Wait(ctx, s.progress.NextAt.Sub(s.Desk.now())); err != nil {
 			return err
 		}
 		stop, err := s.step(ctx)
@@ -71,18 +72,6 @@ func (s *sink) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
 // step reads a page and sends a message, or waits for something to send.
 func (s *sink) step(ctx context.Context) (stop bool, err error) {
 	page, err := s.Reader.Read(ctx, &s.webhook, s.progress.At, s.webhook.PerMessage)
@@ -91,7 +80,7 @@ func (s *sink) step(ctx context.Context) (stop bool, err error) {
 			s.log().Warn("webhook: the feed cannot be read", "webhook", s.webhook.ID, "error", err)
 		}
 		s.rest = min(2*s.rest, restMost)
-		return false, wait(ctx, s.rest)
+		return false, crew.Wait(ctx, s.rest)
 	}
 	s.rest = restLeast
 	if len(page.Actions) == 0 {
@@ -127,7 +116,7 @@ func (s *sink) nothing(ctx context.Context, page *Page) error {
 		return ctx.Err()
 	}
 	s.idle = min(2*s.idle, idleMost)
-	return wait(ctx, s.idle)
+	return crew.Wait(ctx, s.idle)
 }
 
 // note keeps how far it is. Who moved it meanwhile is heeded.

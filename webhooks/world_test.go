@@ -11,72 +11,18 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"actionlog"
+	"actionlog/internal/storetest"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// state is an actionlog.State in memory.
-type state struct {
-	mu       sync.Mutex
-	revision uint64
-	values   map[string]kept
-}
-
-type kept struct {
-	value    []byte
-	revision uint64
-}
-
-func newState() *state { return &state{values: map[string]kept{}} }
-
-func (s *state) Get(ctx context.Context, bucket, key string) ([]byte, uint64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v, ok := s.values[bucket+"/"+key]
-	if !ok {
-		return nil, 0, actionlog.ErrNotFound
-	}
-	return slices.Clone(v.value), v.revision, ctx.Err()
-}
-
-func (s *state) Put(ctx context.Context, bucket, key string, value []byte, revision uint64) (uint64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.values[bucket+"/"+key].revision != revision {
-		return 0, actionlog.ErrConflict
-	}
-	s.revision++
-	s.values[bucket+"/"+key] = kept{slices.Clone(value), s.revision}
-	return s.revision, ctx.Err()
-}
-
-func (s *state) Delete(_ context.Context, bucket, key string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.values, bucket+"/"+key)
-	return nil
-}
-
-func (s *state) List(_ context.Context, bucket string) (keys []string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name := range s.values {
-		if key, ok := strings.CutPrefix(name, bucket+"/"); ok {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys, nil
-}
 
 // tape is a feed in memory: a place is how many actions are read.
 type tape struct {
@@ -197,14 +143,14 @@ func (h inMemory) RoundTrip(req *http.Request) (resp *http.Response, err error) 
 // world is a desk, a feed and a receiver, in a bubble of time.
 type world struct {
 	t     *testing.T
-	state *state
+	state *storetest.State
 	tape  *tape
 	desk  *Desk
 	to    *receiver
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, state: newState(), tape: &tape{}}
+	w := &world{t: t, state: storetest.NewState(), tape: &tape{}}
 	w.desk = &Desk{State: w.state, Key: []byte("0123456789abcdef0123456789abcdef"), Start: w.tape.start}
 	w.to = &receiver{t: t, messages: map[string]string{}, secret: func() []string { return nil }}
 	return w

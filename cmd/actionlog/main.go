@@ -39,6 +39,7 @@ type commands struct {
 	Exports    exportsCmd    `cmd:"" help:"List, show, download and drop export jobs, which export --job makes."`
 	Feed       feedCmd       `cmd:"" help:"Follow the log in the order in which the service took it, and remember where one is."`
 	Webhook    webhookCmd    `cmd:"" help:"Have actions sent to an address as they come, signed, for as long as it takes."`
+	Saved      savedCmd      `cmd:"" help:"Name searches for everybody in the institution, and have an alert raised by what they find."`
 	Get        getCmd        `cmd:"" help:"Show one action with every detail."`
 	People     peopleCmd     `cmd:"" help:"Look up people by name, e-mail address or ID."`
 	Courses    coursesCmd    `cmd:"" help:"Look up courses by title or ID."`

@@ -97,6 +97,7 @@ func (r *running) run(ctx context.Context) error {
 
 // answer opens the service to the public, and waits.
 func (r *running) answer(ctx context.Context, api search.Options, publisher actionlog.Publisher, failed chan error) (err error) {
+	r.addSearches(&api, failed)
 	if api.SignIn, err = r.signIn(); err != nil {
 		return err
 	}
