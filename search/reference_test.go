@@ -154,6 +154,7 @@ var groups = []struct{ title, prefixes string }{
 	{"Words and lookups", "/v1/institutions/{institution}/query /v1/institutions/{institution}/completions /v1/institutions/{institution}/people /v1/institutions/{institution}/courses /v1/institutions/{institution}/classes"},
 	{"Exports", "/v1/institutions/{institution}/export"},
 	{"Feed and webhooks", "/v1/institutions/{institution}/feed /v1/institutions/{institution}/webhooks"},
+	{"Saved searches and alerts", "/v1/institutions/{institution}/searches /v1/institutions/{institution}/alerts"},
 	{"Restores and the archive", "/v1/institutions/{institution}/restores /v1/restores /v1/reindex /v1/accounting /v1/archive"},
 	{"Accounts", "/v1/sign-in /v1/session /v1/support /v1/tokens"},
 	{"The service", "/v1/ /metrics /healthz /readyz /openapi.yaml"},
