@@ -151,7 +151,7 @@ func (r *reference) problems() {
 	} {
 		r.row(p[0], p[1])
 	}
-	fmt.Fprintf(r, "\n```json\n%s\n```\n", `{"type":"about:blank","title":"Bad Request","status":400,"detail":"limit: must be a number from 1 to 1000","parameter":"limit"}`)
+	fmt.Fprintf(r, "\n```json\n%s\n```\n", `{"type":"about:blank","title":"Bad Request","status":400,"detail":"limit: \"5000\" is not a number from 1 to 1000","parameter":"limit"}`)
 }
 
 func (r *reference) schema(name string, s described) {

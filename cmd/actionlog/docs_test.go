@@ -79,10 +79,11 @@ type block struct {
 }
 
 var (
-	fence   = regexp.MustCompile("^(\\s*)```+\\s*([a-z]*)\\s*$")
-	typed   = regexp.MustCompile(`^\s*(\$ )?(sudo |[A-Z_]+=\S+ )*(actionlog|bin/actionlog|curl|make|docker|git|go|nats|nats-server|kubectl|systemctl|npm|psql|zstdcat|export|source|apt-get)( |$)`)
-	notRun  = regexp.MustCompile(`^# Not run by the tests: (\S.{10,})\n`)
-	indents = regexp.MustCompile(`^(    |\t)`)
+	fence    = regexp.MustCompile("^(\\s*)```+\\s*([a-z]*)\\s*$")
+	typed    = regexp.MustCompile(`^\s*(\$ )?(sudo |[A-Z_]+=\S+ )*(actionlog|bin/actionlog|curl|make|docker|git|go|nats|nats-server|kubectl|systemctl|npm|psql|zstdcat|export|source|apt-get)( |$)`)
+	notRun   = regexp.MustCompile(`^# Not run by the tests: (\S.{10,})\n`)
+	anything = regexp.MustCompile(` *… *`)
+	indents  = regexp.MustCompile(`^(    |\t)`)
 )
 
 // blocksOf are the blocks of a document. One that holds commands and is not for the shell
@@ -258,8 +259,7 @@ func compareOutputs(t *testing.T, path string, blocks []block, output string) {
 		}
 		got := strings.Split(printed[fmt.Sprint(i-1)], "\n")
 		for want := range strings.Lines(b.text) {
-			parts := strings.Split(regexp.QuoteMeta(strings.TrimSpace(want)), "…")
-			pattern := regexp.MustCompile(strings.Join(parts, ".*"))
+			pattern := regexp.MustCompile(anything.ReplaceAllString(regexp.QuoteMeta(strings.TrimSpace(want)), ".*"))
 			at := slices.IndexFunc(got, pattern.MatchString)
 			if at < 0 {
 				t.Errorf("%s:%d: it does not print %q, but\n%s", path, b.line, strings.TrimSpace(want), strings.Join(got, "\n"))
