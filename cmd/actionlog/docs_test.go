@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,24 +36,49 @@ func TestDocs(t *testing.T) {
 	s := startDemo(t)
 	for _, path := range documents {
 		t.Run(path, func(t *testing.T) {
-			blocks := blocksOf(t, path)
-			if path == filepath.Join("..", "..", "README.md") {
-				blocks = withoutTour(t, path, blocks)
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
 			}
-			runBlocks(t, s, path, blocks)
+			blocks, wrong := blocksOf(string(text))
+			if path == filepath.Join("..", "..", "README.md") {
+				tour := tourOf(string(text)) // TestReadme runs it
+				blocks = slices.DeleteFunc(blocks, func(b block) bool { return b.language == "sh" && strings.Contains(tour, b.text) })
+			}
+			for _, what := range append(wrong, runBlocks(t, s, blocks)...) {
+				t.Errorf("%s:%s", path, what)
+			}
 		})
 	}
+	t.Run("mistakes are seen", func(t *testing.T) { mistakesAreSeen(t, s) })
 }
 
-// withoutTour leaves out what TestReadme runs.
-func withoutTour(t *testing.T, path string, blocks []block) []block {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+// mistakesAreSeen holds that each check can fail.
+func mistakesAreSeen(t *testing.T, s *service) {
+	const fence = "```"
+	for document, want := range map[string]string{
+		fence + "\nactionlog check\n" + fence + "\n":                                                 "1: a command in a block that is not run",
+		"Say:\n\n    actionlog check\n":                                                              "3: a command that is in no block",
+		fence + "sh\n":                                                                               "1: a block that does not end",
+		fence + "json\n{\n" + fence + "\n":                                                           "1: unexpected end of JSON input",
+		fence + "perl\n1\n" + fence + "\n":                                                           `1: nobody knows what to do with "perl"`,
+		fence + "sh\n# Not run by the tests: no.\nfalse\n" + fence + "\n":                            "1: exit status 1",
+		fence + "sh\nfalse | true\n" + fence + "\n":                                                  "1: exit status 1",
+		fence + "sh\ntrue\n" + fence + "\n" + fence + "sh\nnosuchcommand\n" + fence + "\n":           "4: exit status 127",
+		fence + "sh\necho one two\n" + fence + "\n" + fence + "output\none … three\n" + fence + "\n": `4: it does not print "one … three", but`,
+		fence + "q\nany:nothinghasthis range:90d\n" + fence + "\n":                                   "1: finds nothing",
+	} {
+		blocks, wrong := blocksOf(document)
+		wrong = append(wrong, runBlocks(t, s, blocks)...)
+		if len(wrong) != 1 || !strings.HasPrefix(wrong[0], want) {
+			t.Errorf("%q: %q; want %s", document, wrong, want)
+		}
 	}
-	tour := tourOf(string(text))
-	return slices.DeleteFunc(blocks, func(b block) bool { return b.language == "sh" && strings.Contains(tour, b.text) })
+	good := fence + "sh\n# Not run by the tests: it would fail.\nfalse\n" + fence + "\n" + fence + "sh\nx=1\n" + fence + "\n" + fence + "sh\necho one $x three\n" + fence + "\n" + fence + "output\none … three\n" + fence + "\n"
+	blocks, wrong := blocksOf(good)
+	if wrong = append(wrong, runBlocks(t, s, blocks)...); len(wrong) > 0 {
+		t.Errorf("%q", wrong)
+	}
 }
 
 // documentation lists the documents whose commands are run here.
@@ -86,16 +112,11 @@ var (
 	indents  = regexp.MustCompile(`^(    |\t)`)
 )
 
-// blocksOf are the blocks of a document. One that holds commands and is not for the shell
-// fails the test: nobody would run it.
-func blocksOf(t *testing.T, path string) (blocks []block) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+// blocksOf are the blocks of a document, and what is wrong with it, with its line. One that
+// holds commands and is not for the shell is wrong: nobody would run it.
+func blocksOf(text string) (blocks []block, wrong []string) {
 	var open *block
-	for i, line := range strings.Split(string(text), "\n") {
+	for i, line := range strings.Split(text, "\n") {
 		m := fence.FindStringSubmatch(line)
 		switch {
 		case m != nil && open == nil:
@@ -104,44 +125,40 @@ func blocksOf(t *testing.T, path string) (blocks []block) {
 			if why := notRun.FindStringSubmatch(open.text); why != nil {
 				open.why = why[1]
 			}
+			if err := open.check(); err != nil {
+				wrong = append(wrong, fmt.Sprintf("%d: %v", open.line, err))
+			}
 			blocks, open = append(blocks, *open), nil
 		case open != nil:
 			open.text += line + "\n"
 		case indents.MatchString(line) && typed.MatchString(line):
-			t.Errorf("%s:%d: a command that is in no block: %s", path, i+1, strings.TrimSpace(line))
+			wrong = append(wrong, fmt.Sprintf("%d: a command that is in no block: %s", i+1, strings.TrimSpace(line)))
 		}
 	}
 	if open != nil {
-		t.Errorf("%s:%d: a block that does not end", path, open.line)
+		wrong = append(wrong, fmt.Sprintf("%d: a block that does not end", open.line))
 	}
-	for _, b := range blocks {
-		b.check(t, path)
-	}
-	return blocks
+	return blocks, wrong
 }
 
-func (b block) check(t *testing.T, path string) {
-	var err error
+func (b block) check() (err error) {
+	var v any
 	switch b.language {
 	case "", "text":
 		for line := range strings.Lines(b.text) {
 			if typed.MatchString(line) {
-				err = fmt.Errorf("a command in a block that is not run (```sh): %s", strings.TrimSpace(line))
+				return fmt.Errorf("a command in a block that is not run (```sh): %s", strings.TrimSpace(line))
 			}
 		}
+		return nil
 	case "json":
-		var v any
-		err = json.Unmarshal([]byte(b.text), &v)
+		return json.Unmarshal([]byte(b.text), &v)
 	case "yaml":
-		var v any
-		err = yaml.Unmarshal([]byte(b.text), &v)
+		return yaml.Unmarshal([]byte(b.text), &v)
 	case "sh", "output", "q", "sql", "go":
-	default:
-		err = fmt.Errorf("nobody knows what to do with %q", b.language)
+		return nil
 	}
-	if err != nil {
-		t.Errorf("%s:%d: %v", path, b.line, err)
-	}
+	return fmt.Errorf("nobody knows what to do with %q", b.language)
 }
 
 // startDemo runs the service with the demo, and waits until all of it can be found.
@@ -167,38 +184,42 @@ func startDemo(t *testing.T) *service {
 }
 
 // runBlocks types a document's commands in a folder of its own, in which data is the folder
-// of the service.
-func runBlocks(t *testing.T, s *service, path string, blocks []block) {
+// of the service, and returns what went wrong, with its line.
+func runBlocks(t *testing.T, s *service, blocks []block) (wrong []string) {
 	t.Helper()
 	var script strings.Builder
-	ran := 0
 	for i, b := range blocks {
 		if b.language == "q" {
-			s.findsSomething(t, path, b)
+			wrong = append(wrong, s.findsSomething(t, b)...)
 		}
 		if b.language == "sh" && b.why == "" {
-			ran++
 			fmt.Fprintf(&script, "printf '\\n\\036%d\\n'\n%s", i, b.text)
 		}
 	}
-	if ran == 0 {
-		return
+	if script.Len() == 0 {
+		return wrong
 	}
-	output := runShell(t, s, script.String())
-	compareOutputs(t, path, blocks, output)
+	output, stderr, err := runShell(t, s, script.String())
+	if err != nil {
+		mark, printed, _ := strings.Cut(output[strings.LastIndexByte(output, '\036')+1:], "\n")
+		at, _ := strconv.Atoi(mark)
+		return append(wrong, fmt.Sprintf("%d: %v\n%s\n%s\n%s", blocks[at].line, err, blocks[at].text, printed, stderr))
+	}
+	return append(wrong, compareOutputs(blocks, output)...)
 }
 
-func (s *service) findsSomething(t *testing.T, path string, b block) {
+func (s *service) findsSomething(t *testing.T, b block) (wrong []string) {
 	t.Helper()
 	var page listPage
 	s.get(t, "/v1/institutions/demo-academy/actions?limit=1&q="+url.QueryEscape(strings.TrimSpace(b.text)), &page)
 	if page.Meta.Total.Value == 0 {
-		t.Errorf("%s:%d: finds nothing: %s", path, b.line, b.text)
+		wrong = append(wrong, fmt.Sprintf("%d: finds nothing: %s", b.line, b.text))
 	}
+	return wrong
 }
 
 // runShell runs a script, which may leave nothing behind, and returns what it printed.
-func runShell(t *testing.T, s *service, script string) string {
+func runShell(t *testing.T, s *service, script string) (output, errors string, err error) {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
 	for _, tool := range []string{"curl", "jq", "zstdcat"} {
@@ -237,17 +258,13 @@ func runShell(t *testing.T, s *service, script string) string {
 		"PATH="+filepath.Join(dir, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+dir, "TZ=UTC")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	if err := cmd.Run(); err != nil {
-		last := stdout.String()
-		t.Errorf("%v, in the block behind mark %q\n%s\n%s", err, last[strings.LastIndexByte(last, '\036')+1:], stderr.String(), script)
-	}
+	err = cmd.Run()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it started and left
-	return stdout.String()
+	return stdout.String(), stderr.String(), err
 }
 
 // compareOutputs holds that blocks printed what the ones behind them say.
-func compareOutputs(t *testing.T, path string, blocks []block, output string) {
-	t.Helper()
+func compareOutputs(blocks []block, output string) (wrong []string) {
 	printed := map[string]string{}
 	for _, part := range strings.Split(output, "\036") {
 		mark, text, _ := strings.Cut(part, "\n")
@@ -262,10 +279,11 @@ func compareOutputs(t *testing.T, path string, blocks []block, output string) {
 			pattern := regexp.MustCompile(anything.ReplaceAllString(regexp.QuoteMeta(strings.TrimSpace(want)), ".*"))
 			at := slices.IndexFunc(got, pattern.MatchString)
 			if at < 0 {
-				t.Errorf("%s:%d: it does not print %q, but\n%s", path, b.line, strings.TrimSpace(want), strings.Join(got, "\n"))
+				wrong = append(wrong, fmt.Sprintf("%d: it does not print %q, but\n%s", b.line, strings.TrimSpace(want), strings.Join(got, "\n")))
 				break
 			}
 			got = got[at+1:]
 		}
 	}
+	return wrong
 }
