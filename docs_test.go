@@ -1,6 +1,7 @@
 package actionlog_test
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"actionlog"
 )
 
 // Links between documents lead somewhere: to a file, and to a heading of it. Every document
@@ -91,4 +94,44 @@ func anchorsOf(t *testing.T, path string) (anchors []string) {
 		}
 	}
 	return anchors
+}
+
+// What docs/recipes.md has people click is called so on the page, in its English, or is the
+// name of an action.
+func TestRecipesNameWhatIsOnThePage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("web", "src", "locale", "en.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var labels map[string]string
+	if err := json.Unmarshal(text, &labels); err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, label := range labels {
+		known[label] = true
+	}
+	for _, a := range actionlog.Catalogue() {
+		known[a.Label] = true
+	}
+	recipes, err := os.ReadFile(filepath.Join("docs", "recipes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for paragraph := range strings.SplitSeq(string(recipes), "\n\n") {
+		_, clicks, ok := strings.Cut(paragraph, "n the page")
+		if !ok || strings.HasPrefix(paragraph, "```") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`\*([^*]+)\*`).FindAllStringSubmatch(clicks, -1) {
+			seen++
+			if !known[m[1]] {
+				t.Errorf("nothing is called %q on the page", m[1])
+			}
+		}
+	}
+	if seen < 15 {
+		t.Errorf("only %d things to click were found", seen)
+	}
 }
