@@ -2161,6 +2161,173 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/institutions/{institution}/searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List saved searches
+         * @description For everybody who may search in the institution.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["SavedSearches"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        put?: never;
+        /**
+         * Name a search, for everybody in the institution
+         * @description With an alert it is watched from now on: what it finds as it comes, whatever its time says. An alert is for admins; it is recorded in the log (institution.actionlog.alert_fired), and sent to a webhook for alerts if it names one.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewSearch"];
+                };
+            };
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                201: components["responses"]["SearchSaved"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                409: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/searches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One saved search */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["SavedSearch"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        /**
+         * Put another in the place of a saved search
+         * @description What is left out is gone, the alert too. An alert whose search or condition is another begins anew.
+         */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewSearch"];
+                };
+            };
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["SavedSearch"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                409: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        post?: never;
+        /** Remove a saved search, and its alert */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                204: components["responses"]["Done"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/institutions/{institution}/tail": {
         parameters: {
             query?: never;
@@ -3171,6 +3338,37 @@ export interface components {
         ActionTypes: {
             data: components["schemas"]["ActionType"][];
         };
+        Alert: {
+            /** @description How often it was raised since it is what it is. */
+            fired: number;
+            /** Format: date-time */
+            fired_at?: string;
+            /**
+             * @description count: more than more_than in minutes. first: the first time that an actor, an address or an API key is seen.
+             * @enum {string}
+             */
+            kind: "count" | "first";
+            /** @description Of count: actions that came too long after they occurred to be counted (an hour, or minutes where they are more). */
+            late?: number;
+            minutes?: number;
+            more_than?: number;
+            /**
+             * @description Of first: what is new.
+             * @enum {string}
+             */
+            of?: "actor" | "ip" | "api_key";
+            /** @description Nothing is watched. What came meanwhile is looked at when it is no longer. */
+            paused?: boolean;
+            /** @description Of count: for how many minutes it says nothing more. Default: minutes. */
+            quiet?: number;
+            /**
+             * Format: date-time
+             * @description When the stream took the last action that was looked at and that the search means.
+             */
+            through?: string;
+            /** @description ID of a webhook for alerts. Without one the alert stands in the log only. */
+            webhook?: string;
+        };
         Alive: {
             /** @constant */
             status: "alive";
@@ -3632,6 +3830,26 @@ export interface components {
             took_ms: number;
             tz: string;
         };
+        NewAlert: {
+            /**
+             * @description count: more than more_than in minutes. first: the first time that an actor, an address or an API key is seen.
+             * @enum {string}
+             */
+            kind: "count" | "first";
+            minutes?: number;
+            more_than?: number;
+            /**
+             * @description Of first: what is new.
+             * @enum {string}
+             */
+            of?: "actor" | "ip" | "api_key";
+            /** @description Nothing is watched. What came meanwhile is looked at when it is no longer. */
+            paused?: boolean;
+            /** @description Of count: for how many minutes it says nothing more. Default: minutes. */
+            quiet?: number;
+            /** @description ID of a webhook for alerts. Without one the alert stands in the log only. */
+            webhook?: string;
+        };
         NewRestore: {
             /** @description Only what a search with these parameters finds, as {"category": "course", "user": ["melody wang"]}; no time, and near names only with near=include. Together at most 500 bytes. */
             filter?: {
@@ -3643,6 +3861,16 @@ export interface components {
             reason: string;
             /** @description The last UTC day, included. Default: the last that is not searchable any more; a later one is refused. */
             to?: string | "";
+        };
+        NewSearch: {
+            alert?: components["schemas"]["NewAlert"];
+            /** @description Parameters of a search, beside q; each a text or a list of texts. */
+            filter?: {
+                [key: string]: string | string[];
+            };
+            name: string;
+            /** @description As in the search box. */
+            q?: string;
         };
         NewSupport: {
             /** @description Not _platform. */
@@ -3868,6 +4096,20 @@ export interface components {
         Rotation: {
             /** @description As 24h; at most 744h. */
             overlap: string;
+        };
+        SavedSearch: {
+            alert?: components["schemas"]["Alert"];
+            by: components["schemas"]["ExportedBy"];
+            /** Format: date-time */
+            changed_at: string;
+            changed_by: components["schemas"]["ExportedBy"];
+            /** Format: date-time */
+            created_at: string;
+            filter: components["schemas"]["Filter"];
+            id: string;
+            name: string;
+            /** @description All of the filter, as in the search box. */
+            q: string;
         };
         SecretRotation: {
             /** @description As 24h; 31 days at most. */
@@ -4561,6 +4803,39 @@ export interface components {
                 "application/json": components["schemas"]["Restores"];
             };
         };
+        /** @description The search. */
+        SavedSearch: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SavedSearch"];
+            };
+        };
+        /** @description All of them, by name. */
+        SavedSearches: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    data: components["schemas"]["SavedSearch"][];
+                };
+            };
+        };
+        /** @description The search. */
+        SearchSaved: {
+            headers: {
+                Location: components["headers"]["Location"];
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SavedSearch"];
+            };
+        };
         /** @description It is over. If it was your own, you are signed out. */
         SessionEnded: {
             headers: {
@@ -4944,6 +5219,7 @@ export type About = components['schemas']['About'];
 export type Account = components['schemas']['Account'];
 export type ActionType = components['schemas']['ActionType'];
 export type ActionTypes = components['schemas']['ActionTypes'];
+export type Alert = components['schemas']['Alert'];
 export type Alive = components['schemas']['Alive'];
 export type Bucket = components['schemas']['Bucket'];
 export type Category = components['schemas']['Category'];
@@ -4992,7 +5268,9 @@ export type MadeToken = components['schemas']['MadeToken'];
 export type Matched = components['schemas']['Matched'];
 export type MatchedOn = components['schemas']['MatchedOn'];
 export type Meta = components['schemas']['Meta'];
+export type NewAlert = components['schemas']['NewAlert'];
 export type NewRestore = components['schemas']['NewRestore'];
+export type NewSearch = components['schemas']['NewSearch'];
 export type NewSupport = components['schemas']['NewSupport'];
 export type NewToken = components['schemas']['NewToken'];
 export type NewWebhook = components['schemas']['NewWebhook'];
@@ -5018,6 +5296,7 @@ export type RestoreStatus = components['schemas']['RestoreStatus'];
 export type RestoreStep = components['schemas']['RestoreStep'];
 export type Role = components['schemas']['Role'];
 export type Rotation = components['schemas']['Rotation'];
+export type SavedSearch = components['schemas']['SavedSearch'];
 export type SecretRotation = components['schemas']['SecretRotation'];
 export type Session = components['schemas']['Session'];
 export type Sessions = components['schemas']['Sessions'];
@@ -5078,6 +5357,9 @@ export type ResponseReplayed = components['responses']['Replayed'];
 export type ResponseRestore = components['responses']['Restore'];
 export type ResponseRestoreNoted = components['responses']['RestoreNoted'];
 export type ResponseRestores = components['responses']['Restores'];
+export type ResponseSavedSearch = components['responses']['SavedSearch'];
+export type ResponseSavedSearches = components['responses']['SavedSearches'];
+export type ResponseSearchSaved = components['responses']['SearchSaved'];
 export type ResponseSessionEnded = components['responses']['SessionEnded'];
 export type ResponseSessions = components['responses']['Sessions'];
 export type ResponseSignedIn = components['responses']['SignedIn'];
