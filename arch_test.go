@@ -17,7 +17,7 @@ var mayImport = map[string][]string{
 	".":                   nil,
 	"cmd/actionlog":       {"*"},
 	"indexer":             nil,
-	"search":              {"internal/people"},
+	"search":              {"internal/people", "internal/ecs"}, // ADR 30
 	"restore":             nil,
 	"feed":                {"internal/match"}, // ADR 34
 	"webhooks":            {"internal/crew"},  // ADR 35
@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"internal/signin":     nil,
 	"internal/sqlite":     {"internal/people"},
 	"internal/elastic":    {"internal/people", "mappings"},
+	"internal/ecs":        nil,                 // ADR 30
 	"internal/match":      {"internal/people"}, // what a query means, once
 	"internal/storetest":  {"internal/people", "internal/match"},
 	"internal/enginetest": nil,

@@ -105,7 +105,7 @@ export const api = {
     data(client.GET("/v1/institutions/{institution}/completions", { params: of(institution, { q, at }), signal })),
 
   exports: (institution: string) => data(client.GET("/v1/institutions/{institution}/exports", { params: of(institution) })),
-  createExport: (institution: string, body: { format: "csv" | "json" | "ndjson"; filter: Record<string, string[]> }) =>
+  createExport: (institution: string, body: { format: "csv" | "json" | "ndjson" | "ecs"; filter: Record<string, string[]> }) =>
     data(client.POST("/v1/institutions/{institution}/exports", { params: { path: { institution } }, body: { order: "newest", bom: body.format === "csv", ...body } })),
   export: (institution: string, id: string) => data(client.GET("/v1/institutions/{institution}/exports/{id}", { params: { path: { institution, id } } })),
   dropExport: (institution: string, id: string) =>

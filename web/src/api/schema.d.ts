@@ -936,7 +936,7 @@ export interface paths {
                     bom?: components["parameters"]["bom"];
                     /** @description UTC date, where an id was used on several days. */
                     day?: components["parameters"]["day"];
-                    /** @description `ndjson` (default), `json` (one array) or `csv`. */
+                    /** @description `ndjson` (default), `json` (one array), `csv`, or `ecs`: events of the Elastic Common Schema, one a line. */
                     format?: components["parameters"]["format"];
                     /** @description IANA time zone of dates, intervals and CSV's local times. Default UTC. */
                     tz?: components["parameters"]["tz"];
@@ -1186,9 +1186,9 @@ export interface paths {
                     class?: components["parameters"]["class"];
                     /** @description A course's ID (also `id:…`), or its title: every word, after folding. */
                     course?: components["parameters"]["course"];
-                    /** @description `line`: NDJSON ends with {"end":{"count","sha256","complete_through"}}, and restored and missing as in meta. */
+                    /** @description `line`: NDJSON and ECS end with {"end":{"count","sha256","complete_through"}}, and restored and missing as in meta. */
                     end?: components["parameters"]["end"];
-                    /** @description `ndjson` (default), `json` (one array) or `csv`. */
+                    /** @description `ndjson` (default), `json` (one array), `csv`, or `ecs`: events of the Elastic Common Schema, one a line. */
                     format?: components["parameters"]["format"];
                     /** @description RFC 3339, `now`, `now-30d` (s m h d w), or a date in `tz`. Inclusive. */
                     from?: components["parameters"]["from"];
@@ -1583,10 +1583,10 @@ export interface paths {
                     class?: components["parameters"]["class"];
                     /** @description A course's ID (also `id:…`), or its title: every word, after folding. */
                     course?: components["parameters"]["course"];
-                    /** @description `line`: NDJSON ends with {"end":{"count","next","more"}}. */
+                    /** @description `line`: NDJSON and ECS end with {"end":{"count","next","more"}}. */
                     end?: "line" | "";
-                    /** @description `json` (default) or `ndjson`. */
-                    format?: "json" | "ndjson" | "";
+                    /** @description `json` (default), `ndjson`, or `ecs`: events of the Elastic Common Schema, one a line. */
+                    format?: "json" | "ndjson" | "ecs" | "";
                     /** @description RFC 3339, `now`, `now-30d` (s m h d w), or a date in `tz`. Inclusive. */
                     from?: components["parameters"]["from"];
                     /** @description Addresses or CIDRs; commas separate. */
@@ -3531,6 +3531,134 @@ export interface components {
             /** @constant */
             schema?: "action/1";
         };
+        /** @description An action as an event of the Elastic Common Schema 9.4.0, whose names these are, but for those under actionlog. docs/ecs.md has the mapping. */
+        EcsEvent: {
+            /** Format: date-time */
+            "@timestamp": string;
+            /** @description What the schema has no field for. */
+            actionlog: {
+                actor: components["schemas"]["EcsKnown"];
+                actor_masked?: boolean;
+                /** @enum {string} */
+                category: "institution" | "course" | "api";
+                changes?: {
+                    after?: string;
+                    before?: string;
+                    field?: string;
+                }[];
+                channel?: string;
+                class?: {
+                    id?: string;
+                    title?: string;
+                };
+                course?: {
+                    id?: string;
+                    title?: string;
+                };
+                day: string;
+                /** @description As JSON. */
+                details?: string;
+                label?: string;
+                on_behalf_of?: components["schemas"]["EcsKnown"];
+                position?: string;
+                request?: {
+                    content_type?: string;
+                    route?: string;
+                };
+                targets?: {
+                    email?: string;
+                    external_id?: string;
+                    id?: string;
+                    kind?: string;
+                    name?: string;
+                    roles?: string[];
+                }[];
+                trace?: {
+                    batch_id?: string;
+                    session_id?: string;
+                };
+                warnings?: string[];
+            };
+            ecs: {
+                version: string;
+            };
+            event: {
+                action: string;
+                /** @description Absent where the code is not known. */
+                category?: string[];
+                /**
+                 * Format: date-time
+                 * @description When the stream took it.
+                 */
+                created?: string;
+                /** @constant */
+                dataset: "actionlog.action";
+                id: string;
+                /** @enum {string} */
+                kind: "event" | "alert";
+                /** @constant */
+                module: "actionlog";
+                /** @description The document, byte for byte. */
+                original: string;
+                /** @enum {string} */
+                outcome?: "success" | "failure" | "unknown";
+                reason?: string;
+                type: string[];
+            };
+            http?: {
+                request?: {
+                    id?: string;
+                    method?: string;
+                };
+                response?: {
+                    status_code: number;
+                };
+            };
+            message: string;
+            organization: {
+                id: string;
+                name?: string;
+            };
+            related?: {
+                ip?: string[];
+                user?: string[];
+            };
+            source?: {
+                ip: string;
+            };
+            url?: {
+                domain?: string;
+                fragment?: string;
+                original: string;
+                path?: string;
+                port?: number;
+                query?: string;
+                scheme?: string;
+            };
+            user?: {
+                effective?: components["schemas"]["EcsUser"];
+                email?: string;
+                full_name?: string;
+                id?: string;
+                name?: string;
+                roles?: string[];
+                target?: components["schemas"]["EcsUser"];
+            };
+            user_agent?: {
+                original: string;
+            };
+        };
+        EcsKnown: {
+            external_id?: string;
+            kind?: string;
+        };
+        EcsUser: {
+            email?: string;
+            full_name?: string;
+            id?: string;
+            name?: string;
+            roles?: string[];
+        };
         Export: {
             bom: boolean;
             by: components["schemas"]["ExportedBy"];
@@ -3558,7 +3686,7 @@ export interface components {
                 [key: string]: string[];
             };
             /** @enum {string} */
-            format: "ndjson" | "json" | "csv";
+            format: "ndjson" | "json" | "csv" | "ecs";
             /**
              * Format: date-time
              * @description Included.
@@ -3614,8 +3742,8 @@ export interface components {
                 sha256: string;
             };
         };
-        /** @description A line of an export as NDJSON. */
-        ExportLine: components["schemas"]["Record"] | components["schemas"]["ExportEnd"];
+        /** @description A line of an export as NDJSON or ECS. */
+        ExportLine: components["schemas"]["Record"] | components["schemas"]["EcsEvent"] | components["schemas"]["ExportEnd"];
         ExportRequest: {
             /**
              * @description Of CSV only: it begins with a byte order mark.
@@ -3630,7 +3758,7 @@ export interface components {
              * @default ndjson
              * @enum {string}
              */
-            format: "ndjson" | "json" | "csv";
+            format: "ndjson" | "json" | "csv" | "ecs";
             /**
              * @default newest
              * @enum {string}
@@ -3674,8 +3802,8 @@ export interface components {
                 next: string;
             };
         };
-        /** @description A line of the feed as NDJSON. */
-        FeedLine: components["schemas"]["Record"] | components["schemas"]["FeedEnd"];
+        /** @description A line of the feed as NDJSON or ECS. */
+        FeedLine: components["schemas"]["Record"] | components["schemas"]["EcsEvent"] | components["schemas"]["FeedEnd"];
         FeedPage: {
             data: components["schemas"]["Record"][];
             page: components["schemas"]["FeedPlace"];
@@ -3909,8 +4037,11 @@ export interface components {
             filter?: {
                 [key: string]: string | string[];
             };
-            /** @enum {string} */
-            format?: "json";
+            /**
+             * @description Of an action.
+             * @enum {string}
+             */
+            format?: "json" | "ecs";
             name: string;
             /** @description How many actions a message has at most. Default: 1. */
             per_message?: number;
@@ -4220,8 +4351,11 @@ export interface components {
             /** @enum {string} */
             events: "actions" | "alerts";
             filter: components["schemas"]["Filter"];
-            /** @enum {string} */
-            format: "json";
+            /**
+             * @description Of an action.
+             * @enum {string}
+             */
+            format: "json" | "ecs";
             id: string;
             name: string;
             /**
@@ -4512,7 +4646,7 @@ export interface components {
                 "application/json": components["schemas"]["Facets"];
             };
         };
-        /** @description Actions in the order of the stream. As server-sent events: `action`, whose data is a Record and whose id is the cursor behind it; `page`, whose data is {"next","more"} and whose id is that next; `unavailable` where the service cannot answer completely at the moment. It ends after five minutes; come back with Last-Event-ID. */
+        /** @description Actions in the order of the stream. As server-sent events: `action`, whose data is a Record (or, with format=ecs, an EcsEvent) and whose id is the cursor behind it; `page`, whose data is {"next","more"} and whose id is that next; `unavailable` where the service cannot answer completely at the moment. It ends after five minutes; come back with Last-Event-ID. */
         Feed: {
             headers: {
                 /** @description The parameter after of the next page. */
@@ -5053,12 +5187,12 @@ export interface components {
         cursor: string;
         /** @description UTC date, where an id was used on several days. */
         day: string;
-        /** @description `line`: NDJSON ends with {"end":{"count","sha256","complete_through"}}, and restored and missing as in meta. */
+        /** @description `line`: NDJSON and ECS end with {"end":{"count","sha256","complete_through"}}, and restored and missing as in meta. */
         end: "line" | "";
         /** @description category, action, outcome, actor_kind, channel, request_method, response_code, request_content_type, ip, actor, course or class. */
         field: "category" | "action" | "outcome" | "actor_kind" | "channel" | "request_method" | "response_code" | "request_content_type" | "ip" | "actor" | "course" | "class";
-        /** @description `ndjson` (default), `json` (one array) or `csv`. */
-        format: "ndjson" | "json" | "csv" | "";
+        /** @description `ndjson` (default), `json` (one array), `csv`, or `ecs`: events of the Elastic Common Schema, one a line. */
+        format: "ndjson" | "json" | "csv" | "ecs" | "";
         /** @description RFC 3339, `now`, `now-30d` (s m h d w), or a date in `tz`. Inclusive. */
         from: string;
         /** @description ID. */
@@ -5237,6 +5371,9 @@ export type DeadLetters = components['schemas']['DeadLetters'];
 export type DeadLettersMeta = components['schemas']['DeadLettersMeta'];
 export type Difference = components['schemas']['Difference'];
 export type Document = components['schemas']['Document'];
+export type EcsEvent = components['schemas']['EcsEvent'];
+export type EcsKnown = components['schemas']['EcsKnown'];
+export type EcsUser = components['schemas']['EcsUser'];
 export type Export = components['schemas']['Export'];
 export type ExportedBy = components['schemas']['ExportedBy'];
 export type ExportEnd = components['schemas']['ExportEnd'];
