@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"webhooks":            nil,                // ADR 35
 	"web":                 nil,
 	"mappings":            nil,
+	"internal/dashboards": {"mappings"}, // ADR 31
 	"internal/people":     nil,
 	"internal/demo":       nil, // ADR 10
 	"internal/archive":    nil,
