@@ -87,7 +87,9 @@ type Options struct {
 	Held func(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
 	// Account accounts for every position, now; what it returns encodes as JSON. nil:
 	// it is another process's to account.
-	Account    func(ctx context.Context) (any, error)
+	Account func(ctx context.Context) (any, error)
+	// Usage counts how much of the log is whose; nil: it is another process's to count.
+	Usage      func(ctx context.Context, q actionlog.UsageQuery) (actionlog.UsagePage, error)
 	Access     Access
 	SignIn     SignIn   // nil: no provider
 	Sessions   Sessions // nil: nobody signs in with a browser
@@ -232,6 +234,7 @@ func (s *server) routes() *gin.Engine {
 	one.GET("/courses", s.lookup(actionlog.DirectoryCourses))
 	one.GET("/classes", s.lookup(actionlog.DirectoryClasses))
 	operator := known.Group("/v1")
+	operator.GET("/usage", s.usage)
 	operator.GET("/tokens", s.tokens)
 	operator.POST("/tokens", s.createToken)
 	operator.DELETE("/tokens/:id", s.revokeToken)

@@ -42,6 +42,7 @@ var examples = map[string][]string{
 	"dead show":         {"actionlog dead show ab12cd34.17"},
 	"dead replay":       {"actionlog dead replay ab12cd34.17", "actionlog dead replay --all"},
 	"dead drop":         {"actionlog dead drop ab12cd34.17"},
+	"usage":             {"actionlog usage --format table", "actionlog usage --from 2026-10-01 --to 2026-10-31 --format csv -o october.csv", "actionlog usage --from 2026-01-01 --by month"},
 	"token create":      {"actionlog token create --name siem --institution my-school", "actionlog token create --name platform --role publisher --for my-school --for other-school", `actionlog token create --name "Jo, support" --role support --for my-school --expires 48h --reason "ticket 4711"`, "actionlog token create --name monitoring --role operator"},
 	"token rotate":      {"actionlog token rotate 3f9a --overlap 48h"},
 	"token list":        {"actionlog token list --format table"},

@@ -44,6 +44,7 @@ type commands struct {
 	Courses    coursesCmd    `cmd:"" help:"Look up courses by title or ID."`
 	Classes    classesCmd    `cmd:"" help:"Look up classes by title or ID."`
 	Dead       deadCmd       `cmd:"" help:"List, show, replay and drop dead letters."`
+	Usage      usageCmd      `cmd:"" help:"Say how many actions each institution has, by day, month or in all."`
 	Token      tokenCmd      `cmd:"" help:"Create, list and revoke tokens."`
 	Archive    archiveCmd    `cmd:"" help:"Look at an archive, and prove that it is whole."`
 	Restore    restoreCmd    `cmd:"" help:"Bring back actions that are older than what is searchable, for a while."`
