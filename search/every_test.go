@@ -264,6 +264,10 @@ func every(t *testing.T, change func(o *Options)) http.Handler {
 	o.Account = func(context.Context) (any, error) {
 		return archive.Accounts{Archived: 1, Differences: []archive.Difference{{Institution: "uni", Day: "2026-11-20", Positions: []string{"s1.1"}}}}, nil
 	}
+	o.Usage = func(_ context.Context, q actionlog.UsageQuery) (actionlog.UsagePage, error) {
+		rows := []actionlog.Usage{{Institution: "other", From: q.From, To: q.To, Actions: 1}, {Institution: "uni", From: q.From, To: q.To, Actions: 3, Archived: 4, Bytes: 500, HasBytes: true}}
+		return actionlog.UsagePage{Rows: rows, More: true, Through: actionlog.Position{Stream: "s1", Sequence: 7}, Counted: q.From.Add(1)}, nil
+	}
 	o.Checks = []Check{{Name: "store", About: "a folder", Run: func(context.Context) error { return nil }}, {Name: "disk", Run: func(context.Context) error { return actionlog.ErrUnavailable }, Warning: true}}
 	o.Exports = &Exports{Storage: &filesInMemory{files: map[string][]byte{}}, Dir: t.TempDir(), Name: "p1"}
 	if change != nil {
@@ -319,7 +323,7 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", of + "/restores/r1", "", 200}, {"DELETE", of + "/restores/r1", "", 200}, {"POST", of + "/restores/r1/renew", `{"reason":"x"}`, 200},
 		{"POST", of + "/restores/r1/grant", "", 200}, {"POST", of + "/restores/r1/decline", "", 200},
 		{"GET", "/v1/restores", "", 200}, {"GET", "/v1/reindex", "", 200}, {"POST", "/v1/reindex", `{"all":true}`, 202},
-		{"GET", "/v1/accounting", "", 200}, {"GET", "/v1/archive/key", "", 200}, {"GET", "/v1/institutions", "", 200}, {"GET", "/v1/action-types", "", 200},
+		{"GET", "/v1/accounting", "", 200}, {"GET", "/v1/usage?from=2026-11-01&by=month&limit=2", "", 200}, {"GET", "/v1/archive/key", "", 200}, {"GET", "/v1/institutions", "", 200}, {"GET", "/v1/action-types", "", 200},
 		{"GET", "/v1/session", "", 200}, {"POST", "/v1/session", `{"token":"x"}`, 200}, {"DELETE", "/v1/session", "", 204}, {"GET", "/v1/sessions", "", 200}, {"DELETE", "/v1/sessions/s1", "", 204},
 		{"POST", "/v1/support", `{"institution":"uni","reason":"T-1","until":"` + month + `"}`, 201}, {"DELETE", "/v1/support/uni", "", 204},
 		{"GET", "/v1/tokens", "", 200}, {"POST", "/v1/tokens", `{"name":"x","institutions":["uni"]}`, 201}, {"DELETE", "/v1/tokens/t1", "", 204}, {"POST", "/v1/tokens/t1/rotate", `{"overlap":"24h"}`, 201},

@@ -89,7 +89,9 @@ type Options struct {
 	Held func(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
 	// Account accounts for every position, now; what it returns encodes as JSON. nil:
 	// it is another process's to account.
-	Account    func(ctx context.Context) (any, error)
+	Account func(ctx context.Context) (any, error)
+	// Usage counts how much of the log is whose; nil: it is another process's to count.
+	Usage      func(ctx context.Context, q actionlog.UsageQuery) (actionlog.UsagePage, error)
 	Access     Access
 	SignIn     SignIn   // nil: no provider
 	Sessions   Sessions // nil: nobody signs in with a browser
@@ -237,6 +239,16 @@ func (s *server) routes() *gin.Engine {
 	one.GET("/courses", s.lookup(actionlog.DirectoryCourses))
 	one.GET("/classes", s.lookup(actionlog.DirectoryClasses))
 	operator := known.Group("/v1")
+	s.operatorRoutes(operator)
+	s.restoreRoutes(one, operator)
+	s.exportRoutes(one)
+	s.webhookRoutes(known.Group(institutionPath)) // they read nothing of the log
+	s.searchRoutes(known.Group(institutionPath))
+	return g
+}
+
+func (s *server) operatorRoutes(operator *gin.RouterGroup) {
+	operator.GET("/usage", s.usage)
 	operator.GET("/tokens", s.tokens)
 	operator.POST("/tokens", s.createToken)
 	operator.DELETE("/tokens/:id", s.revokeToken)
@@ -245,11 +257,6 @@ func (s *server) routes() *gin.Engine {
 	operator.GET("/dead-letters/:position", s.deadLetter)
 	operator.DELETE("/dead-letters/:position", s.dropDeadLetter)
 	operator.POST("/dead-letters/:position/replay", s.replayDeadLetter)
-	s.restoreRoutes(one, operator)
-	s.exportRoutes(one)
-	s.webhookRoutes(known.Group(institutionPath)) // they read nothing of the log
-	s.searchRoutes(known.Group(institutionPath))
-	return g
 }
 
 // observe logs and counts a request. Only the route is logged, never a query:

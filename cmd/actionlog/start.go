@@ -83,7 +83,7 @@ func (r *running) run(ctx context.Context) error {
 	api := search.Options{
 		Searcher: back.reader, Scanner: back.reader, Directory: back.reader, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
 		Restores: back.desk, Held: store.Held,
-		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Access: accessPort{tokens}, Sessions: sessionPort{&access.Sessions{State: state, Tokens: tokens, Now: time.Now}}, Supports: supportPort{&access.Supports{State: state, Now: time.Now}},
+		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Usage: r.usage(nats, store), Access: accessPort{tokens}, Sessions: sessionPort{&access.Sessions{State: state, Tokens: tokens, Now: time.Now}}, Supports: supportPort{&access.Supports{State: state, Now: time.Now}},
 		Scrubber: scrubber, Checks: slices.Concat(checks(nats, store, about, x), archiveChecks(keeping, books), back.checks), OpenAPI: actionlog.OpenAPI(), Page: web.Files(), Licences: actionlog.Licences(), Support: r.cmd.support(), Version: version(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
 		Reads: r.cmd.reads(), Exporting: r.garbage.exporting, Limits: search.Limits{PerCaller: r.cmd.RateLimit, PerAddress: r.cmd.RateLimitAddress, Failures: r.cmd.RateLimitFailures}, TrustedProxies: r.cmd.TrustedProxy,

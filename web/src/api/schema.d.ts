@@ -3291,6 +3291,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much of the log is each institution's
+         * @description For operators. Actions by institution and UTC day on which they occurred, each acknowledged action once: what was published again is not counted, nor are dead letters. Everything that the stream took up to meta.complete_through is counted. 404 where this process does not count.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description A row for each `day` (default), each `month` or the `total` of an institution. */
+                    by?: components["parameters"]["usage_by"];
+                    /** @description page.next of the page before; sealed for its institution, bound to its filters and order. */
+                    cursor?: components["parameters"]["cursor"];
+                    /** @description UTC date; included. Default: the first of this month. */
+                    from?: components["parameters"]["usage_from"];
+                    /** @description How many: of a list usually 50, facets 20, restores, export jobs and dead letters 100. */
+                    limit?: components["parameters"]["limit"];
+                    /** @description UTC date; included. Default: today. */
+                    to?: components["parameters"]["usage_to"];
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Usage"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4344,6 +4393,46 @@ export interface components {
             relation: "eq" | "gte";
             value: number;
         };
+        /** @description What is an institution's of a span of days. There is none where nothing is. */
+        Usage: {
+            /** @description Actions that occurred then and that were acknowledged, each once. What the service records of its own use is in it. */
+            actions: number;
+            /** @description Lines of the archive: what was published again stands there again. null: there is no archive. */
+            archived: number | null;
+            /** @description Length of these lines before compression. null: not known, because a part was archived by an earlier version, or there is no archive. */
+            bytes: number | null;
+            /** Format: date */
+            from: string;
+            institution: string;
+            /**
+             * Format: date
+             * @description Included.
+             */
+            to: string;
+        };
+        UsageMeta: {
+            /** @enum {string} */
+            by: "day" | "month" | "total";
+            /** @description Position (incarnation.sequence) up to which all is counted; what came since may be. null: nothing was published yet. */
+            complete_through: string | null;
+            /**
+             * Format: date
+             * @description Days before it are not counted: they are not in the store, and there is no archive. null: all days are.
+             */
+            counted_from: string | null;
+            /** Format: date */
+            from: string;
+            /**
+             * Format: date
+             * @description Included.
+             */
+            to: string;
+        };
+        UsagePage: {
+            data: components["schemas"]["Usage"][];
+            meta: components["schemas"]["UsageMeta"];
+            page: components["schemas"]["Page"];
+        };
         Webhook: {
             by: components["schemas"]["ExportedBy"];
             /** Format: date-time */
@@ -5100,6 +5189,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The usage, by institution and then by day. */
+        Usage: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UsagePage"];
+            };
+        };
         /** @description The webhook. */
         Webhook: {
             headers: {
@@ -5247,6 +5346,12 @@ export interface components {
         total: "some" | "exact" | "none" | "";
         /** @description IANA time zone of dates, intervals and CSV's local times. Default UTC. */
         tz: string;
+        /** @description A row for each `day` (default), each `month` or the `total` of an institution. */
+        usage_by: "day" | "month" | "total" | "";
+        /** @description UTC date; included. Default: the first of this month. */
+        usage_from: string;
+        /** @description UTC date; included. Default: today. */
+        usage_to: string;
         /** @description Whom: an e-mail address exactly (any letter case), its beginning (`jane@*`), a domain (`@school.example`), `id:` and an ID, or an ID or name: people of whom every word matches after folding. The display name of the platform's staff finds all of them. */
         user: string[];
         /** @description In which role: `any` (default), `actor`, `target`, `on_behalf_of`. */
@@ -5445,6 +5550,9 @@ export type Token = components['schemas']['Token'];
 export type Tokens = components['schemas']['Tokens'];
 export type TokenSignIn = components['schemas']['TokenSignIn'];
 export type Total = components['schemas']['Total'];
+export type Usage = components['schemas']['Usage'];
+export type UsageMeta = components['schemas']['UsageMeta'];
+export type UsagePage = components['schemas']['UsagePage'];
 export type Webhook = components['schemas']['Webhook'];
 export type Who = components['schemas']['Who'];
 export type ResponseAbout = components['responses']['About'];
@@ -5509,6 +5617,7 @@ export type ResponseTakenBefore = components['responses']['TakenBefore'];
 export type ResponseTokens = components['responses']['Tokens'];
 export type ResponseToProvider = components['responses']['ToProvider'];
 export type ResponseUnauthorized = components['responses']['Unauthorized'];
+export type ResponseUsage = components['responses']['Usage'];
 export type ResponseWebhook = components['responses']['Webhook'];
 export type ResponseWebhookMade = components['responses']['WebhookMade'];
 export type ResponseWebhooks = components['responses']['Webhooks'];
@@ -5558,6 +5667,9 @@ export type ParameterTarget = components['parameters']['target'];
 export type ParameterTo = components['parameters']['to'];
 export type ParameterTotal = components['parameters']['total'];
 export type ParameterTz = components['parameters']['tz'];
+export type ParameterUsageBy = components['parameters']['usage_by'];
+export type ParameterUsageFrom = components['parameters']['usage_from'];
+export type ParameterUsageTo = components['parameters']['usage_to'];
 export type ParameterUser = components['parameters']['user'];
 export type ParameterUserRole = components['parameters']['user_role'];
 export type RequestBodyActions = components['requestBodies']['Actions'];
