@@ -9,14 +9,37 @@ BENCH    ?= .
 COMMIT     ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null && { [ -z "$$(git status --porcelain)" ] || echo changed; })
 COMMIT     := $(subst $(eval ) ,-,$(strip $(COMMIT)))
 BUILDFLAGS ?= -trimpath -buildvcs=false
+# A release has a name, such as v1.2.3; other binaries are called after their commit.
+RELEASE    ?=
+LDFLAGS     = -X main.commit=$(COMMIT)$(if $(RELEASE), -X main.release=$(RELEASE))
+BINARY     ?= bin/actionlog
+PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: run build test test-go test-page page check format bench bench-page pictures fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
+.PHONY: run build cross release-files check-release test test-go test-page page docs check format bench bench-page pictures fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
 
 run: build ## the service on this machine, with demo actions, in the folder data
 	@bin/actionlog serve --data data --demo
 
 build: ## the binary, bin/actionlog
-	CGO_ENABLED=0 GOAMD64=v1 $(GO) build $(BUILDFLAGS) -ldflags='-X main.commit=$(COMMIT)' -o bin/actionlog ./cmd/actionlog
+	CGO_ENABLED=0 GOAMD64=v1 $(GO) build $(BUILDFLAGS) -ldflags='$(LDFLAGS)' -o $(BINARY) ./cmd/actionlog
+
+cross: ## bin/cross: the binary of each platform of a release, and that each is what its name says
+	@for platform in $(PLATFORMS); do \
+		echo "$$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(MAKE) -s build BINARY="bin/cross/$$(echo $$platform | tr / _)/actionlog" || exit 1; \
+	done
+	$(GO) run ./internal/supply binaries $(foreach p,$(PLATFORMS),bin/cross/$(subst /,_,$(p))/actionlog)
+
+release-files: build ## bin/release: what a release has beside the binary: man pages and completions
+	rm -rf bin/release && mkdir -p bin/release/completions
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} bin/actionlog man bin/release/man
+	gzip -9n bin/release/man/*.1
+	bin/actionlog completion bash >bin/release/completions/actionlog.bash
+	bin/actionlog completion zsh >bin/release/completions/_actionlog
+	bin/actionlog completion fish >bin/release/completions/actionlog.fish
+
+check-release: ## .goreleaser.yaml is right, and makes the binary that make build makes
+	.ci/release
 
 reproducible: ## builds twice, the second time from an empty cache, and compares
 	.ci/reproducible --empty
@@ -44,6 +67,10 @@ test-page: ## the page: types, build, tests, and in Chromium
 
 page: ## builds the page anew, for the binary to embed
 	cd web && npm ci && npm run types && npx vite build
+
+docs: ## docs/cli.md and docs/api.md, of the code and of openapi.yaml
+	$(GO) run ./cmd/actionlog man --markdown >docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+	ACTIONLOG_WRITE=docs $(GO) test -count 1 -run '^TestReference$$' ./search
 
 check: ## format, vet, staticcheck; sizes and import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

@@ -42,13 +42,14 @@ var mayImport = map[string][]string{
 	"internal/oidctest":   nil,
 	"internal/supply":     nil, // ADR 20; a command for builders, not shipped
 	"internal/torture":    nil, // docs/reliability.md; the same
+	"examples/outbox":     nil, // docs/publishing.md; an example, which knows the API only
 }
 
 // onlyIn says where a technology may be used (by import path prefix).
 var onlyIn = map[string][]string{
 	"github.com/gin-gonic/":                 {"search"},
 	"zombiezen.com/go/sqlite":               {"internal/sqlite"},
-	"modernc.org/sqlite":                    {"internal/sqlite"},
+	"modernc.org/sqlite":                    {"internal/sqlite", "examples/outbox"},
 	"github.com/nats-io/nats-server/":       {"internal/bus"},
 	"github.com/nats-io/nats.go":            {"internal/bus", "indexer", "cmd/actionlog", "internal/torture"},
 	"github.com/nats-io/nkeys":              {"internal/bus"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -21,6 +23,36 @@ type State interface {
 	Delete(ctx context.Context, bucket, key string) error
 	// List returns the bucket's keys in ascending order.
 	List(ctx context.Context, bucket string) ([]string, error)
+}
+
+// StateFormat is the version of what is kept in a State, and, where several processes share
+// it on NATS servers, of the streams beside it. It is raised by a change that an earlier
+// program would misread.
+const StateFormat = 1
+
+// CheckState refuses a state that a newer version of the program has written to, and marks
+// one that has no mark.
+func CheckState(ctx context.Context, state State) error {
+	const bucket, key = "format", "state"
+	text, _, err := state.Get(ctx, bucket, key)
+	if errors.Is(err, ErrNotFound) {
+		_, err = state.Put(ctx, bucket, key, []byte(strconv.Itoa(StateFormat)), 0)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		text, _, err = state.Get(ctx, bucket, key) // another process was first
+	}
+	if err != nil {
+		return err
+	}
+	version, err := strconv.Atoi(string(text))
+	if err != nil || version < 1 {
+		return fmt.Errorf("state: %q is not a format", text)
+	}
+	if version > StateFormat {
+		return fmt.Errorf("state: is of format %d, of a newer version of this program, which knows %d", version, StateFormat)
+	}
+	return nil
 }
 
 // KeyOf returns a secret of the service by its name, 32 random bytes that are made on first

@@ -13,7 +13,7 @@ import (
 var files embed.FS
 
 // Version is that of the mappings and templates. It stands in their _meta; a
-// template of a newer version is not overwritten.
+// program refuses to write where a template of a newer version is.
 const Version = 1
 
 // Policy is the name of the ILM or ISM policy.

@@ -110,7 +110,11 @@ func (c versionCmd) Run(out *console) error {
 		_, err := io.WriteString(out.out, actionlog.Licences())
 		return err
 	}
-	_, err := fmt.Fprintln(out.out, "actionlog", version())
+	said := "actionlog " + version()
+	if release != "" && commit != "" {
+		said += " (" + commit + ")"
+	}
+	_, err := fmt.Fprintln(out.out, said)
 	return err
 }
 
@@ -119,8 +123,14 @@ func (c versionCmd) Run(out *console) error {
 // several binaries.
 var commit string
 
-// version is the module's version, or the commit that the binary was built from.
+// release is what a release is called, such as v1.2.3; the linker sets it for releases only.
+var release string
+
+// version is the release's, the module's, or the commit that the binary was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version

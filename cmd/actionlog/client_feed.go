@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -33,9 +34,13 @@ type feedCmd struct {
 
 // feedState is where a reader of the feed is, and how long its file was then.
 type feedState struct {
-	After string `json:"after"`
-	Bytes int64  `json:"bytes"`
+	Format int    `json:"format"` // feedStateFormat; 0 in files of early versions
+	After  string `json:"after"`
+	Bytes  int64  `json:"bytes"`
 }
+
+// feedStateFormat is the version of the file of --state.
+const feedStateFormat = 1
 
 // Run follows the feed.
 func (f *feedCmd) Run(ctx context.Context, settings *settings, out *console, parsed *kong.Context) error {
@@ -87,6 +92,9 @@ func (r *feedReading) open(output, since string) error {
 		if err == nil {
 			err = json.Unmarshal(text, &r.state)
 			known = true
+			if err == nil && r.state.Format > feedStateFormat {
+				err = fmt.Errorf("%s is of format %d, of a newer version of this program, which knows %d", r.statePath, r.state.Format, feedStateFormat)
+			}
 		}
 		if err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("--state: %w", err)
@@ -224,6 +232,7 @@ func (r *feedReading) note() error {
 		}
 		r.state.Bytes = size
 	}
+	r.state.Format = feedStateFormat
 	text, err := json.Marshal(r.state)
 	if err == nil {
 		err = writeFile(r.statePath, string(text))
@@ -237,7 +246,11 @@ func (r *feedReading) note() error {
 	return nil
 }
 
+// syncDir makes the names of a folder durable, where folders can be synced.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

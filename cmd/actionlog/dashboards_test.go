@@ -19,7 +19,7 @@ import (
 func TestDashboardsCommand(t *testing.T) {
 	want := dashboards.NDJSON(dashboards.Options{Prefix: "eu-"})
 	path := filepath.Join(t.TempDir(), "actionlog.ndjson")
-	if status, said := typed(t, "dashboards", "export", "--engine-prefix", "eu-", "-o", path); status != statusDone {
+	if status, said := commanded(t, "dashboards", "export", "--engine-prefix", "eu-", "-o", path); status != statusDone {
 		t.Fatal(said)
 	}
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
@@ -47,15 +47,15 @@ func TestDashboardsCommand(t *testing.T) {
 	t.Setenv("ACTIONLOG_ENGINE_PREFIX", "eu-")
 	t.Setenv("ACTIONLOG_DASHBOARDS_USER", "jo")
 	command := []string{"dashboards", "import", "--space", "audit"}
-	if status, said := typed(t, command...); status != statusFailed || !strings.Contains(said, "not accepted") {
+	if status, said := commanded(t, command...); status != statusFailed || !strings.Contains(said, "not accepted") {
 		t.Errorf("without a password: %d %s", status, said)
 	}
 	t.Setenv("ACTIONLOG_DASHBOARDS_PASSWORD", "s3cret")
-	if status, said := typed(t, command...); status != statusDone || !strings.Contains(said, fmt.Sprintf("has the dashboards (%d objects)", taken)) {
+	if status, said := commanded(t, command...); status != statusDone || !strings.Contains(said, fmt.Sprintf("has the dashboards (%d objects)", taken)) {
 		t.Errorf("%d %s", status, said)
 	}
 	taken--
-	if status, said := typed(t, command...); status != statusFailed || strings.Contains(said, "has the dashboards") {
+	if status, said := commanded(t, command...); status != statusFailed || strings.Contains(said, "has the dashboards") {
 		t.Errorf("one was not taken: %d %s", status, said)
 	}
 }
@@ -75,15 +75,15 @@ func TestDashboardsWrongUse(t *testing.T) {
 		"missing flags: --to":       {"dashboards", "import"},
 		"unexpected argument nexus": append(export, "nexus"),
 	} {
-		status, said := typed(t, args...)
+		status, said := commanded(t, args...)
 		if status != statusUsage || !strings.Contains(said, want) || strings.Contains(said, "s3cret") {
 			t.Errorf("%q: %d %s", args, status, said)
 		}
 	}
 }
 
-// typed runs the command line, and returns its status and what it said to people.
-func typed(t *testing.T, args ...string) (status int, said string) {
+// commanded runs the command line, and returns its status and what it said to people.
+func commanded(t *testing.T, args ...string) (status int, said string) {
 	t.Helper()
 	var err bytes.Buffer
 	status = run(t.Context(), args, strings.NewReader(""), io.Discard, &err)

@@ -160,3 +160,65 @@ func days(t *testing.T, dir string) map[string][]byte {
 	}
 	return texts
 }
+
+// A folder, or a state, of a newer version of the program is refused by name and left as it is;
+// what has no mark yet gets one.
+func TestFolderOfANewerVersion(t *testing.T) {
+	serve := func(dir string) string {
+		var errs strings.Builder
+		if code := run(t.Context(), []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, strings.NewReader(""), io.Discard, &errs); code != statusFailed {
+			t.Errorf("%d", code)
+		}
+		return errs.String()
+	}
+	dir := t.TempDir()
+	_, stop := startServiceOn(t, dir, nil)
+	stop()
+	mark := filepath.Join(dir, formatFile)
+	if text, err := os.ReadFile(mark); err != nil || string(text) != "actionlog folder 1\n" {
+		t.Errorf("%q %v", text, err)
+	}
+	for text, want := range map[string]string{
+		"actionlog folder 2\n": "is of format 2, of a newer version of this program, which knows 1; nothing in it was changed",
+		"something else\n":     `is not the mark of a folder of this program: "something else"`,
+	} {
+		if err := os.WriteFile(mark, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if said := serve(dir); !strings.Contains(said, want) {
+			t.Errorf("%s: %s", text, said)
+		}
+	}
+	if err := os.WriteFile(mark, []byte("actionlog folder 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	state, err := sqlite.OpenState(filepath.Join(dir, "state.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, revision, err := state.Get(t.Context(), "format", "state")
+	if err != nil || string(value) != "1" {
+		t.Errorf("%q %v", value, err)
+	}
+	if _, err := state.Put(t.Context(), "format", "state", []byte("2"), revision); err != nil {
+		t.Fatal(err)
+	}
+	if err := state.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if said := serve(dir); !strings.Contains(said, "state: is of format 2, of a newer version of this program, which knows 1") {
+		t.Error(said)
+	}
+}
+
+func TestFeedStateOfANewerVersion(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "siem.state")
+	if err := os.WriteFile(file, []byte(`{"format":2,"after":"x","bytes":0}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var errs strings.Builder
+	code := run(t.Context(), []string{"feed", "--url", "http://127.0.0.1:1", "--token", "x", "--institution", "uni", "--state", file}, strings.NewReader(""), io.Discard, &errs)
+	if code != statusFailed || !strings.Contains(errs.String(), "siem.state is of format 2, of a newer version of this program, which knows 1") {
+		t.Errorf("%d: %s", code, errs.String())
+	}
+}

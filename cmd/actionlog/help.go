@@ -70,6 +70,7 @@ var examples = map[string][]string{
 	"usage":             {"actionlog usage --format table", "actionlog usage --from 2026-10-01 --to 2026-10-31 --format csv -o october.csv", "actionlog usage --from 2026-01-01 --by month"},
 	"dashboards export": {"actionlog dashboards export -o actionlog.ndjson", "actionlog dashboards export --tz Europe/Berlin --hours 8-18 -o actionlog.ndjson"},
 	"dashboards import": {"ACTIONLOG_DASHBOARDS_API_KEY=… actionlog dashboards import --to https://kibana.example.org:5601 --space compliance", "actionlog dashboards import --to https://dashboards.example.org/_dashboards --tenant compliance --tz Europe/Berlin --hours 8-18"},
+	"man":               {"actionlog man ~/.local/share/man/man1", "actionlog man --markdown | less"},
 }
 
 // addExamples puts the examples behind what --help says of each command.

@@ -56,6 +56,7 @@ type commands struct {
 	Generate   generateCmd   `cmd:"" help:"Invent believable actions, as the demo does, and write them as NDJSON."`
 	Check      checkCmd      `cmd:"" help:"Ask the service whether it is ready, and what is missing."`
 	Completion completionCmd `cmd:"" help:"Write the completion of a shell."`
+	Man        manCmd        `cmd:"" help:"Write the manual's pages."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 

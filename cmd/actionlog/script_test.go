@@ -131,15 +131,24 @@ func scriptSettled(ts *testscript.TestScript, neg bool, args []string) {
 func scriptDemo(ts *testscript.TestScript, neg bool, args []string) {
 	count, err := strconv.Atoi(ts.Getenv("ACTIONLOG_DEMO_ACTIONS"))
 	ts.Check(err)
-	now, want := time.Now().Add(-time.Minute), int64(0)
+	want, err := demoActions(count)
+	ts.Check(err)
+	pollList(ts, "the demo is there", demo.Institution(), func(m listMeta) bool { return m.Total.Value >= want })
+}
+
+// demoActions is how many actions of its first institution a demo of count has at least.
+func demoActions(count int) (n int64, err error) {
+	now := time.Now().Add(-time.Minute)
 	for raw := range demo.New(demoSeed, count).Actions(now) {
 		item, err := actionlog.Parse(raw, nil)
-		ts.Check(err)
+		if err != nil {
+			return 0, err
+		}
 		if item.Institution == demo.Institution() && now.Sub(item.OccurredAt) < 89*24*time.Hour {
-			want++
+			n++
 		}
 	}
-	pollList(ts, "the demo is there", demo.Institution(), func(m listMeta) bool { return m.Total.Value >= want })
+	return n, nil
 }
 
 func pollList(ts *testscript.TestScript, what, institution string, holds func(m listMeta) bool) {

@@ -81,6 +81,9 @@ func (c *serveCmd) Run(ctx context.Context, s *settings, out *console) error {
 		return err
 	}
 	r.onStop(func(context.Context) error { return lock.Close() })
+	if err := checkFolder(dir); err != nil {
+		return err
+	}
 	return r.run(ctx)
 }
 

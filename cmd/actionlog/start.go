@@ -141,14 +141,18 @@ func (r *running) wait(ctx context.Context, failed <-chan error) error {
 // on the NATS servers.
 func (r *running) openState(ctx context.Context, nats *bus.Bus) (actionlog.State, error) {
 	if r.cmd.NATS != "" {
-		return nats.State(ctx)
+		state, err := nats.State(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return state, actionlog.CheckState(ctx, state)
 	}
 	state, err := sqlite.OpenState(filepath.Join(r.dir, "state.sqlite"))
 	if err != nil {
 		return nil, err
 	}
 	r.onStop(func(context.Context) error { return state.Close() })
-	return state, nil
+	return state, actionlog.CheckState(ctx, state)
 }
 
 // greet says what a newcomer can do next.

@@ -164,6 +164,9 @@ func decodeManifest(file []byte) (*manifest, error) {
 	if err := json.Unmarshal(head, &m.Head); err != nil {
 		return nil, fmt.Errorf("%w: %w", errManifest, err)
 	}
+	if m.Version > formatVersion {
+		return m, fmt.Errorf("%w that this program can read: version %d, of a newer version of it, which knows %d", errManifest, m.Version, formatVersion)
+	}
 	if m.Version != formatVersion {
 		return m, fmt.Errorf("%w that this program can read: version %d", errManifest, m.Version)
 	}

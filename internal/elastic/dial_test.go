@@ -183,3 +183,16 @@ func TestSecureConnection(t *testing.T) {
 		}
 	}
 }
+
+// Where a newer version of the program has been, this one writes nothing.
+func TestTemplateOfANewerVersion(t *testing.T) {
+	s := answering(t, map[string]func(w http.ResponseWriter){
+		"/":                                  says(200, `{"version":{"number":"2.19.4","distribution":"opensearch"}}`),
+		"/_cluster/settings":                 says(200, `{}`),
+		"/_index_template/actionlog-actions": says(200, `{"index_templates":[{"index_template":{"_meta":{"version":99}}}]}`),
+	})
+	_, err := Open(t.Context(), Options{Addresses: []string{s.URL}, Replicas: -1}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "index template actionlog-actions: is of version 99, of a newer version of this program, which knows 1") {
+		t.Errorf("%v", err)
+	}
+}

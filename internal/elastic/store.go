@@ -138,7 +138,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// install installs a template unless one of this version or a newer one is there.
+// install installs a template. One of a newer version of the program is not replaced, and
+// nothing is written beside it: what this program leaves out could not be found later.
 func (s *Store) install(ctx context.Context, name string, template any) error {
 	var there struct {
 		Templates []struct {
@@ -152,12 +153,8 @@ func (s *Store) install(ctx context.Context, name string, template any) error {
 		return fmt.Errorf("index template: %w", err)
 	}
 	if len(there.Templates) > 0 {
-		version := there.Templates[0].Template.Meta.Version
-		if version > mappings.Version {
-			s.log.Warn("the index template is of a newer version of the program and stays", "template", name, "version", version)
-		}
-		if version > mappings.Version {
-			return nil
+		if version := there.Templates[0].Template.Meta.Version; version > mappings.Version {
+			return fmt.Errorf("index template %s: is of version %d, of a newer version of this program, which knows %d", name, version, mappings.Version)
 		}
 	}
 	if err := s.client.call(ctx, http.MethodPut, "/_index_template/"+name, nil, template, nil); err != nil {

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
+	"runtime"
 )
+
+// errLocked: another process holds the lock.
+var errLocked = errors.New("is locked")
 
 // LockFolder makes this process the only one that has the folder open. The
 // lock goes with the process, or when the file is closed.
@@ -15,9 +18,9 @@ func LockFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("folder %s: %w", dir, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lockFile(f); err != nil {
 		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
+		if errors.Is(err, errLocked) {
 			return nil, fmt.Errorf("folder %s: another process uses this folder", dir)
 		}
 		return nil, fmt.Errorf("folder %s: lock: %w", dir, err)
@@ -25,8 +28,12 @@ func LockFolder(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// syncFolder makes the names of a folder durable.
+// syncFolder makes the names of a folder durable. Windows syncs no folders: its file
+// system keeps a journal of names.
 func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return err

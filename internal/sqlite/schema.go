@@ -81,6 +81,8 @@ func prepareFile(c *sqlite.Conn, s schema, create bool, cacheKiB int) error {
 		return err
 	case version == s.version:
 		return nil
+	case version > s.version:
+		return fmt.Errorf("%w: %d, of a newer version of this program, which knows %d", errVersion, version, s.version)
 	case version != 0:
 		return fmt.Errorf("%w: %d; this program knows %d", errVersion, version, s.version)
 	case !create:

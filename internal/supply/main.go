@@ -12,8 +12,9 @@ import (
 )
 
 // supply licences writes THIRD_PARTY_LICENSES, or with -check fails if it is not
-// what would be written; supply sbom prints the SBOM of a binary.
-var errUsage = errors.New("usage: supply licences [-check] | supply sbom [-version V] BINARY")
+// what would be written; supply sbom prints the SBOM of a binary; supply binaries fails
+// if a binary is not what the name of its folder says.
+var errUsage = errors.New("usage: supply licences [-check] | supply sbom [-version V] BINARY | supply binaries PLATFORM/BINARY…")
 
 const mainPackage, licencesFile = "./cmd/actionlog", "THIRD_PARTY_LICENSES"
 
@@ -33,6 +34,9 @@ func run(args []string) error {
 	version := flags.String("version", "", "the version of the binary")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
+	}
+	if args[0] == "binaries" && flags.NArg() > 0 {
+		return checkBinaries(flags.Args())
 	}
 	modules, err := shipped(mainPackage)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 // platforms are those that the binary is built for. What is linked differs a
 // little between them; the list of licences is of all of them.
-var platforms = []string{"linux/amd64", "linux/arm64", "darwin/arm64"}
+var platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
 
 // standard is the path under which the standard library and Go's runtime stand.
 const standard = "std"
