@@ -138,8 +138,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// install installs a template unless one of this version or a newer one is there.
-func (s *Store) install(ctx context.Context, name string, template any) error {
+// templateVersion is the version of a template that is there; 0: there is none.
+func (s *Store) templateVersion(ctx context.Context, name string) (int, error) {
 	var there struct {
 		Templates []struct {
 			Template struct {
@@ -149,16 +149,23 @@ func (s *Store) install(ctx context.Context, name string, template any) error {
 	}
 	err := s.client.call(ctx, http.MethodGet, "/_index_template/"+name, nil, nil, &there)
 	if err != nil && !hasStatus(err, http.StatusNotFound) {
-		return fmt.Errorf("index template: %w", err)
+		return 0, fmt.Errorf("index template: %w", err)
 	}
-	if len(there.Templates) > 0 {
-		version := there.Templates[0].Template.Meta.Version
-		if version > mappings.Version {
-			s.log.Warn("the index template is of a newer version of the program and stays", "template", name, "version", version)
-		}
-		if version > mappings.Version {
-			return nil
-		}
+	if len(there.Templates) == 0 {
+		return 0, nil
+	}
+	return there.Templates[0].Template.Meta.Version, nil
+}
+
+// install installs a template unless one of a newer version is there.
+func (s *Store) install(ctx context.Context, name string, template any) error {
+	version, err := s.templateVersion(ctx, name)
+	if err != nil {
+		return err
+	}
+	if version > mappings.Version {
+		s.log.Warn("the index template is of a newer version of the program and stays", "template", name, "version", version)
+		return nil
 	}
 	if err := s.client.call(ctx, http.MethodPut, "/_index_template/"+name, nil, template, nil); err != nil {
 		return fmt.Errorf("index template: %w", err)
