@@ -46,6 +46,7 @@ var examples = map[string][]string{
 	"token rotate":    {"actionlog token rotate 3f9a --overlap 48h"},
 	"token list":      {"actionlog token list --format table"},
 	"token revoke":    {"actionlog token revoke 3f9a"},
+	"backup":          {"actionlog backup /mnt/backup/actionlog"},
 	"archive status":  {"actionlog archive status", "actionlog archive status /mnt/copy --format json"},
 	"archive verify":  {"actionlog archive verify", "actionlog archive verify /mnt/copy --key key.pub --checkpoint checkpoint.2026-10", "actionlog archive verify --proof proof.json --key key.pub"},
 	"restore create":  {`actionlog restore create --institution my-school --from 2025-01-01 --to 2025-03-31 --reason "ticket 4711"`, `actionlog restore create --institution my-school --from 2025-01-01 --reason audit --filter "user=melody wang" --filter category=course --wait`, "actionlog restore create --file requests.ndjson"},
