@@ -126,18 +126,33 @@ func (b *backupCmd) copyArchive(ctx context.Context, c *client, s *settings, out
 
 // archiveBehind is how many messages of the stream the archive does not hold.
 func (c *client) archiveBehind(ctx context.Context) (float64, error) {
-	resp, err := c.do(ctx, http.MethodGet, "/metrics", nil, "", nil)
+	all, err := c.measure(ctx)
 	if err != nil {
 		return 0, err
 	}
+	behind, ok := all["actionlog_archive_behind_messages"]
+	if !ok {
+		err = errors.New("the service at this address writes no archive")
+	}
+	return behind, err
+}
+
+// measure asks for the service's metrics, by name and labels.
+func (c *client) measure(ctx context.Context) (map[string]float64, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/metrics", nil, "", nil)
+	if err != nil {
+		return nil, err
+	}
 	defer resp.Body.Close()
+	all := map[string]float64{}
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), "actionlog_archive_behind_messages "); ok {
-			return strconv.ParseFloat(value, 64)
+		name, value, ok := strings.Cut(lines.Text(), " ")
+		if number, err := strconv.ParseFloat(value, 64); ok && err == nil {
+			all[name] = number
 		}
 	}
-	return 0, errors.Join(lines.Err(), errors.New("the service at this address writes no archive"))
+	return all, lines.Err()
 }
 
 // copyState copies tokens, keys, webhooks and sessions.

@@ -46,6 +46,7 @@ var examples = map[string][]string{
 	"token rotate":    {"actionlog token rotate 3f9a --overlap 48h"},
 	"token list":      {"actionlog token list --format table"},
 	"token revoke":    {"actionlog token revoke 3f9a"},
+	"doctor":          {"actionlog doctor", "actionlog doctor --data /var/lib/actionlog --listen 127.0.0.1:8080", "actionlog doctor --nats tls://n1:4222 --nats-seed service.nk --nats-monitor http://n1:8222 --engine https://e1:9200 --json"},
 	"backup":          {"actionlog backup /mnt/backup/actionlog"},
 	"archive status":  {"actionlog archive status", "actionlog archive status /mnt/copy --format json"},
 	"archive verify":  {"actionlog archive verify", "actionlog archive verify /mnt/copy --key key.pub --checkpoint checkpoint.2026-10", "actionlog archive verify --proof proof.json --key key.pub"},

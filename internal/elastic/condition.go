@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,6 +32,7 @@ type Condition struct {
 	Policy     string        // "ilm" or "ism", where its policy is installed
 	Blocked    []string      // indices of ours that take no writes, each with its block
 	Missing    []string      // days that cannot be asked
+	Days       []actionlog.Day
 	Disks      []Disk
 	Unknown    map[string]error
 }
@@ -151,6 +153,9 @@ func (s *Store) askBlocks(ctx context.Context, c *Condition) error {
 func (s *Store) askDays(ctx context.Context, c *Condition) error {
 	infos, err := s.listDays(ctx)
 	for _, i := range infos {
+		if d, ok := s.dayOf(i.Index); ok && i.Docs != "0" {
+			c.Days = append(c.Days, d)
+		}
 		if why := damage(i); why != "" {
 			c.Missing = append(c.Missing, "the index "+i.Index+" "+why)
 		}
@@ -188,25 +193,31 @@ func (s *Store) askSettings(ctx context.Context, c *Condition) error {
 		}
 	}
 	err := s.client.call(ctx, http.MethodGet, "/_nodes/stats/fs", url.Values{"filter_path": {"nodes.*.name,nodes.*.fs.total"}}, nil, &stats)
-	high, flood := share(setting("cluster.routing.allocation.disk.watermark.high")), share(setting("cluster.routing.allocation.disk.watermark.flood_stage"))
+	high, flood := setting("cluster.routing.allocation.disk.watermark.high"), setting("cluster.routing.allocation.disk.watermark.flood_stage")
 	for _, id := range slices.Sorted(maps.Keys(stats.Nodes)) {
-		if n := stats.Nodes[id]; n.FS.Total.Total > 0 {
-			c.Disks = append(c.Disks, Disk{n.Name, 1 - n.FS.Total.Available/n.FS.Total.Total, high, flood})
+		n := stats.Nodes[id]
+		if total := n.FS.Total.Total; total > 0 {
+			c.Disks = append(c.Disks, Disk{n.Name, 1 - n.FS.Total.Available/total, watermark(high, total), watermark(flood, total)})
 		}
 	}
 	return err
 }
 
-// share reads a watermark that is a part of the disk, as 85% or 0.85; 0 where it is
-// something else, as a number of bytes that must stay free.
-func share(text string) float64 {
+// watermark reads a watermark, of a disk of so many bytes: a share that may be used, as 85%
+// or 0.85, or what must stay free, as 500mb. 0 where it is neither.
+func watermark(text string, total float64) float64 {
 	if percent, ok := strings.CutSuffix(text, "%"); ok {
 		f, _ := strconv.ParseFloat(percent, 64)
 		return f / 100
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || f > 1 {
-		return 0
+	if f, err := strconv.ParseFloat(text, 64); err == nil && f <= 1 {
+		return f
 	}
-	return f
+	for i, unit := range []string{"kb", "mb", "gb", "tb", "pb", "b"} {
+		number, ok := strings.CutSuffix(strings.ToLower(text), unit)
+		if f, err := strconv.ParseFloat(number, 64); ok && err == nil {
+			return max(0, 1-f*math.Pow(1024, float64((i+1)%6))/total)
+		}
+	}
+	return 0
 }
