@@ -140,6 +140,7 @@ type server struct {
 	failures  *limiter // sign-ins that failed, by address; denied requests, by caller
 	seconds   *prometheus.HistogramVec
 	foreign   prometheus.Counter // records that were held back, see own
+	ingested  *prometheus.CounterVec
 }
 
 // New returns the API.
@@ -183,7 +184,11 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	s.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "actionlog_http_seconds",
 		Help: "Seconds per request.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"method", "route", "status"})
 	s.foreign = prometheus.NewCounter(prometheus.CounterOpts{Name: "actionlog_foreign_records_total", Help: "Records of another institution that a store returned and that were held back. To be 0."})
-	if err := errors.Join(o.Registerer.Register(s.seconds), o.Registerer.Register(s.foreign)); err != nil {
+	s.ingested = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "actionlog_ingest_actions_total", Help: "Documents that were published over HTTP, by outcome: taken, duplicate, refused, unavailable."}, []string{"outcome"})
+	for _, outcome := range []string{"taken", "duplicate", "refused", "unavailable"} {
+		s.ingested.WithLabelValues(outcome) // a rate needs its 0
+	}
+	if err := errors.Join(o.Registerer.Register(s.seconds), o.Registerer.Register(s.foreign), o.Registerer.Register(s.ingested)); err != nil {
 		return nil, err
 	}
 	g := s.routes()

@@ -70,8 +70,6 @@ func decoded[T any](t *testing.T, text string) (v T) {
 	return v
 }
 
-type object = map[string]any
-
 // request is what is sent for a panel, over the last 30 days.
 func (l *lens) request(t *testing.T, o savedObject) object {
 	source := decoded[struct {

@@ -52,6 +52,8 @@ type commands struct {
 	Reindex    reindexCmd    `cmd:"" help:"Make days of the store anew from the archive: damaged ones, or all after the store was lost."`
 	Copy       copyCmd       `cmd:"" help:"Copy a store into another, day by day, and verify each: from a folder to a cluster, or back."`
 	Dashboards dashboardsCmd `cmd:"" help:"Dashboards for compliance, for Kibana and OpenSearch Dashboards."`
+	Doctor     doctorCmd     `cmd:"" help:"Look at a set-up, with the options that serve would have, and say what is wrong. It changes nothing."`
+	Backup     backupCmd     `cmd:"" help:"Copy what the service cannot be made anew without, while it runs."`
 	NATSConfig natsConfigCmd `cmd:"" name:"nats-config" help:"Write the configuration of a NATS server: TLS, and what each publisher may."`
 	Generate   generateCmd   `cmd:"" help:"Invent believable actions, as the demo does, and write them as NDJSON."`
 	Check      checkCmd      `cmd:"" help:"Ask the service whether it is ready, and what is missing."`
