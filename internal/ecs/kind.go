@@ -66,7 +66,7 @@ func callKind(a *actionlog.Action) kind {
 func verbOf(code string) string {
 	word := code[strings.LastIndexAny(code, "._")+1:]
 	switch word {
-	case "added", "created", "copied":
+	case "added", "created", "copied", "saved":
 		return "creation"
 	case "deleted", "removed", "dropped", "revoked":
 		return "deletion"
