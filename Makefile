@@ -9,6 +9,10 @@ BENCH    ?= .
 COMMIT     ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null && { [ -z "$$(git status --porcelain)" ] || echo changed; })
 COMMIT     := $(subst $(eval ) ,-,$(strip $(COMMIT)))
 BUILDFLAGS ?= -trimpath -buildvcs=false
+# Tests, checks and the binary share what is compiled.
+export CGO_ENABLED ?= 0
+export GOAMD64     ?= v1
+export GOFLAGS     ?= -trimpath
 # A release has a name, such as v1.2.3; other binaries are called after their commit.
 RELEASE    ?=
 LDFLAGS     = -X main.commit=$(COMMIT)$(if $(RELEASE), -X main.release=$(RELEASE))

@@ -17,13 +17,14 @@ var mayImport = map[string][]string{
 	".":                   nil,
 	"cmd/actionlog":       {"*"},
 	"indexer":             nil,
-	"search":              {"internal/people"},
+	"search":              {"internal/people", "internal/ecs"}, // ADR 30
 	"restore":             nil,
 	"feed":                {"internal/match"}, // ADR 34
 	"webhooks":            {"internal/crew"},  // ADR 35
 	"saved":               {"internal/crew"},  // ADR 36
 	"web":                 nil,
 	"mappings":            nil,
+	"internal/dashboards": {"mappings"}, // ADR 31
 	"internal/people":     nil,
 	"internal/crew":       nil, // who sends and who watches begin and end alike
 	"internal/demo":       nil, // ADR 10
@@ -33,6 +34,8 @@ var mayImport = map[string][]string{
 	"internal/signin":     nil,
 	"internal/sqlite":     {"internal/people"},
 	"internal/elastic":    {"internal/people", "mappings"},
+	"internal/ecs":        nil, // ADR 30
+	"internal/doctor":     nil,
 	"internal/match":      {"internal/people"}, // what a query means, once
 	"internal/storetest":  {"internal/people", "internal/match"},
 	"internal/enginetest": nil,

@@ -7,7 +7,7 @@ import "time"
 type Export struct {
 	ID          string `json:"id"`
 	Institution string `json:"institution"`
-	Format      string `json:"format"` // csv, json or ndjson
+	Format      string `json:"format"` // csv, json, ndjson or ecs
 	Order       string `json:"order"`  // newest or oldest first
 	BOM         bool   `json:"bom"`    // CSV begins with a byte order mark
 	// Filter are parameters of the search but for time, which is fixed when the job is made:

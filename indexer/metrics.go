@@ -38,6 +38,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		delay: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "actionlog_indexer_searchable_seconds",
 			Help: "Seconds from the stream's acknowledgement until an action is searchable.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
 	}
+	for _, outcome := range []string{"new", "repeat", "dead", "too_old", "retry"} {
+		m.actions.WithLabelValues(outcome) // a rate needs its 0
+	}
+	for _, reason := range []string{actionlog.DeadInvalid, actionlog.DeadSubject, actionlog.DeadFuture, actionlog.DeadCollision, actionlog.DeadRefused} {
+		m.dead.WithLabelValues(reason)
+	}
 	r.MustRegister(m.actions, m.dead, m.unknown, m.warnings, m.batch, m.seconds, m.delay)
 	return m
 }

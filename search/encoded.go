@@ -38,7 +38,11 @@ func (e *Encoded) Page(ctx context.Context, institution string, filter map[strin
 	}
 	page.Records, page.Behind, page.Next, page.More = f.Records, f.Behind, f.Next, f.More
 	for _, r := range f.Records {
-		page.Actions, page.Taken = append(page.Actions, appendRecord(nil, s.shown(r))), append(page.Taken, r.ReceivedAt)
+		line, err := appendAs(format, nil, s.shown(r))
+		if err != nil {
+			return page, err
+		}
+		page.Actions, page.Taken = append(page.Actions, line), append(page.Taken, r.ReceivedAt)
 	}
 	return page, nil
 }

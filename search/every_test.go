@@ -264,6 +264,10 @@ func every(t *testing.T, change func(o *Options)) http.Handler {
 	o.Account = func(context.Context) (any, error) {
 		return archive.Accounts{Archived: 1, Differences: []archive.Difference{{Institution: "uni", Day: "2026-11-20", Positions: []string{"s1.1"}}}}, nil
 	}
+	o.Usage = func(_ context.Context, q actionlog.UsageQuery) (actionlog.UsagePage, error) {
+		rows := []actionlog.Usage{{Institution: "other", From: q.From, To: q.To, Actions: 1}, {Institution: "uni", From: q.From, To: q.To, Actions: 3, Archived: 4, Bytes: 500, HasBytes: true}}
+		return actionlog.UsagePage{Rows: rows, More: true, Through: actionlog.Position{Stream: "s1", Sequence: 7}, Counted: q.From.Add(1)}, nil
+	}
 	o.Checks = []Check{{Name: "store", About: "a folder", Run: func(context.Context) error { return nil }}, {Name: "disk", Run: func(context.Context) error { return actionlog.ErrUnavailable }, Warning: true}}
 	o.Exports = &Exports{Storage: &filesInMemory{files: map[string][]byte{}}, Dir: t.TempDir(), Name: "p1"}
 	if change != nil {
@@ -302,24 +306,24 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", of + "/actions?user=melody&course=arts&tz=Europe/Paris&" + long, "", 200}, {"GET", of + "/actions?user=meldy+wang", "", 200},
 		{"POST", of + "/actions", string(e.document("a2")), 201}, {"POST", of + "/actions", "[" + string(e.document("a3")) + ",{}]", 207}, {"POST", of + "/actions", "[{}]", 422},
 		{"GET", of + "/actions/a1", "", 200}, {"GET", of + "/actions/a1/export", "", 200}, {"GET", of + "/actions/a1/export?format=csv", "", 200}, {"GET", of + "/actions/a1/proof", "", 200},
-		{"GET", of + "/export?end=line&" + long, "", 200}, {"GET", of + "/export?format=json", "", 200}, {"GET", of + "/export?format=csv", "", 200},
+		{"GET", of + "/export?end=line&" + long, "", 200}, {"GET", of + "/export?format=json", "", 200}, {"GET", of + "/export?format=csv", "", 200}, {"GET", of + "/export?format=ecs&end=line", "", 200},
 		{"GET", of + "/histogram?by=category&" + long, "", 200}, {"GET", of + "/facets?field=course&" + long, "", 200}, {"GET", of + "/facets?field=actor", "", 200},
 		{"GET", of + "/people?q=melody", "", 200}, {"GET", of + "/courses?q=arts", "", 200}, {"GET", of + "/classes?q=x", "", 200},
 		{"GET", of + "/query?q=melody&outcome=failure", "", 200}, {"GET", of + "/completions?q=user:mel&at=8", "", 200}, {"GET", of + "/tail?q=melody&since=2026-01-02T15:04:05Z", "", 200},
 		{"GET", of + "/searches", "", 200}, {"GET", of + "/searches/s1", "", 200}, {"DELETE", of + "/searches/s1", "", 204},
 		{"POST", of + "/searches", `{"name":"Failures","q":"melody -outcome:success","filter":{"range":"30d"},"alert":{"kind":"count","more_than":20,"minutes":10,"webhook":"w3"}}`, 201},
 		{"PUT", of + "/searches/s1", `{"name":"New addresses","alert":{"kind":"first","of":"ip"}}`, 200},
-		{"GET", of + "/webhooks", "", 200}, {"POST", of + "/webhooks", `{"name":"SIEM","url":"https://siem.example.org/x","filter":{"outcome":"failure"},"per_message":10,"since":"now-1d"}`, 201}, {"GET", of + "/webhooks/w1", "", 200}, {"DELETE", of + "/webhooks/w1", "", 204},
+		{"GET", of + "/webhooks", "", 200}, {"POST", of + "/webhooks", `{"name":"SIEM","url":"https://siem.example.org/x","filter":{"outcome":"failure"},"format":"ecs","per_message":10,"since":"now-1d"}`, 201}, {"GET", of + "/webhooks/w1", "", 200}, {"DELETE", of + "/webhooks/w1", "", 204},
 		{"POST", of + "/webhooks/w1/pause", "", 200}, {"POST", of + "/webhooks/w1/resume", "", 200}, {"POST", of + "/webhooks/w1/replay", `{"since":"now-1d"}`, 200}, {"POST", of + "/webhooks/w1/rotate", `{"overlap":"1h"}`, 200},
 		{"POST", of + "/webhooks/w1/test", "", 200}, {"POST", of + "/webhooks/w2/test", "", 200},
-		{"GET", of + "/feed?q=melody&since=now-1d", "", 200}, {"GET", of + "/feed?format=ndjson&end=line&wait=0", "", 200},
+		{"GET", of + "/feed?q=melody&since=now-1d", "", 200}, {"GET", of + "/feed?format=ndjson&end=line&wait=0", "", 200}, {"GET", of + "/feed?format=ecs&end=line", "", 200},
 		{"GET", "/v1/about", "", 200}, {"GET", "/", "", 200}, {"GET", "/institutions", "", 200}, {"GET", "/institutions/uni", "", 200}, {"GET", "/institutions/uni/people", "", 200},
 		{"GET", "/institutions/uni/actions/a1", "", 200}, {"GET", "/restores", "", 200}, {"GET", "/favicon.svg", "", 200}, {"GET", "/licences.txt", "", 200}, {"GET", "/assets/index-1.js", "", 200}, {"GET", "/assets/nothing.js", "", 404},
 		{"GET", of + "/restores?limit=1", "", 200}, {"POST", of + "/restores", `{"from":"2020-01-01","filter":{"category":"course","any":["x"]},"reason":"T-1"}`, 201},
 		{"GET", of + "/restores/r1", "", 200}, {"DELETE", of + "/restores/r1", "", 200}, {"POST", of + "/restores/r1/renew", `{"reason":"x"}`, 200},
 		{"POST", of + "/restores/r1/grant", "", 200}, {"POST", of + "/restores/r1/decline", "", 200},
 		{"GET", "/v1/restores", "", 200}, {"GET", "/v1/reindex", "", 200}, {"POST", "/v1/reindex", `{"all":true}`, 202},
-		{"GET", "/v1/accounting", "", 200}, {"GET", "/v1/archive/key", "", 200}, {"GET", "/v1/institutions", "", 200}, {"GET", "/v1/action-types", "", 200},
+		{"GET", "/v1/accounting", "", 200}, {"GET", "/v1/usage?from=2026-11-01&by=month&limit=2", "", 200}, {"GET", "/v1/archive/key", "", 200}, {"GET", "/v1/institutions", "", 200}, {"GET", "/v1/action-types", "", 200},
 		{"GET", "/v1/session", "", 200}, {"POST", "/v1/session", `{"token":"x"}`, 200}, {"DELETE", "/v1/session", "", 204}, {"GET", "/v1/sessions", "", 200}, {"DELETE", "/v1/sessions/s1", "", 204},
 		{"POST", "/v1/support", `{"institution":"uni","reason":"T-1","until":"` + month + `"}`, 201}, {"DELETE", "/v1/support/uni", "", 204},
 		{"GET", "/v1/tokens", "", 200}, {"POST", "/v1/tokens", `{"name":"x","institutions":["uni"]}`, 201}, {"DELETE", "/v1/tokens/t1", "", 204}, {"POST", "/v1/tokens/t1/rotate", `{"overlap":"24h"}`, 201},

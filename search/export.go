@@ -44,6 +44,8 @@ func formatOf(name string, zone *time.Location, bom bool) format {
 		return newCSV(zone, bom)
 	case "json":
 		return &jsonFormat{}
+	case formatECS:
+		return ecsFormat{}
 	}
 	return ndjsonFormat{}
 }
@@ -55,6 +57,19 @@ func (ndjsonFormat) begin(io.Writer) error { return nil }
 func (ndjsonFormat) end(w io.Writer) error { return nil }
 func (f ndjsonFormat) write(w io.Writer, r view) error {
 	_, err := w.Write(append(appendRecord(f.buffer[:0], r), '\n'))
+	return err
+}
+
+// formatECS is the name of events of the Elastic Common Schema, one a line.
+const formatECS = "ecs"
+
+type ecsFormat struct{ ndjsonFormat }
+
+func (ecsFormat) write(w io.Writer, r view) error {
+	line, err := appendEvent(nil, r)
+	if err == nil {
+		_, err = w.Write(append(line, '\n'))
+	}
 	return err
 }
 
@@ -186,15 +201,15 @@ type exportOptions struct {
 }
 
 func (s *server) exportOptions(a *asked) (o exportOptions, err error) {
-	if o.name, err = choice(a.values, "format", "ndjson", "csv", "json", "ndjson"); err != nil {
+	if o.name, err = choice(a.values, "format", "ndjson", "csv", "json", "ndjson", formatECS); err != nil {
 		return o, err
 	}
 	end, err := choice(a.values, "end", "", "line")
 	if err != nil {
 		return o, err
 	}
-	if o.endLine = end == "line"; o.endLine && o.name != "ndjson" {
-		return o, actionlog.Invalidf("end", "is for format=ndjson only")
+	if o.endLine = end == "line"; o.endLine && o.name != "ndjson" && o.name != formatECS {
+		return o, actionlog.Invalidf("end", "is for format=ndjson and format=ecs only")
 	}
 	bom, err := choice(a.values, "bom", "0", "0", "1")
 	if err != nil {
@@ -243,6 +258,9 @@ type exporting struct {
 
 // fileName is what the file of an export is called.
 func fileName(institution, format string, at time.Time) string {
+	if format == formatECS {
+		format = "ecs.ndjson"
+	}
 	return fmt.Sprintf("actions-%s-%s.%s", institution, at.UTC().Format("20060102T150405Z"), format)
 }
 

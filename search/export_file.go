@@ -178,7 +178,7 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// CountRecords reads an export (csv, json or ndjson) to its end, and returns how many
+// CountRecords reads an export (csv, json, ndjson or ecs) to its end, and returns how many
 // actions are in it. One that is not whole, as far as its format tells, is an error.
 func CountRecords(format string, r io.Reader) (int64, error) {
 	buffered := bufio.NewReaderSize(r, 256<<10)

@@ -77,7 +77,7 @@ func (s *server) readExport(c *gin.Context) (*exportRecord, error) {
 	x.ID, x.Institution, x.Status, x.CreatedAt = newExportID(now), c.Param("institution"), actionlog.ExportWaiting, now
 	x.By = exportedBy(c)
 	var err error
-	if x.Format, err = chosen("/format", ask.Format, "ndjson", "json", "csv"); err != nil {
+	if x.Format, err = chosen("/format", ask.Format, "ndjson", "json", "csv", formatECS); err != nil {
 		return nil, err
 	}
 	if x.Order, err = chosen("/order", ask.Order, "newest", "oldest"); err != nil {

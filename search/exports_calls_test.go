@@ -49,7 +49,7 @@ func (f files) Remove(_ context.Context, name string) error {
 // An export from being asked for to its end: what is answered of it, of its file and of its
 // parts is as openapi.yaml says. The test does the jobs' work itself, in between.
 func TestExportOperations(t *testing.T) {
-	for _, format := range []string{"ndjson", "json", "csv"} {
+	for _, format := range []string{"ndjson", "json", "csv", "ecs"} {
 		var exports *Exports
 		handler := every(t, func(o *Options) { exports = o.Exports })
 		ask := func(status int, method, path, body string, header ...string) *httptest.ResponseRecorder {

@@ -26,6 +26,7 @@ func TestExportJobs(t *testing.T) {
 		{`{"format":"ndjson","filter":{"any":"nowhere"}}`, "any=nowhere"},
 		{`{"format":"json","filter":{"any":"nowhere"}}`, "any=nowhere&format=json"},
 		{`{"format":"csv","filter":{"any":["nowhere"]}}`, "any=nowhere&format=csv"},
+		{`{"format":"ecs","filter":{"range":"30d"}}`, "format=ecs&range=30d"},
 	} {
 		made := w.make(c.body)
 		want := w.ask("GET", "uni/export?"+c.query, "admin", "")
@@ -43,7 +44,7 @@ func TestExportJobs(t *testing.T) {
 		}
 		w.eventually("its end is recorded", func() bool { return w.stream.codes("uni")["exported success"] == 2*(i+1) })
 	}
-	if codes := w.stream.codes("uni"); codes["export_started success"] != 12 || codes["export_downloaded success"] != 6 {
+	if codes := w.stream.codes("uni"); codes["export_started success"] != 14 || codes["export_downloaded success"] != 7 {
 		t.Errorf("%v", codes)
 	}
 	if left := w.scratch(); len(left) > 0 {

@@ -44,7 +44,7 @@ const (
 	feedRecorded = 24 * time.Hour
 )
 
-// Formats of the feed.
+// Formats of the feed, besides formatECS.
 const (
 	feedJSON   = "json"
 	feedNDJSON = "ndjson"
@@ -188,7 +188,10 @@ func (s *server) feedPage(c *gin.Context, f *feeding, page FeedPage) error {
 		return nil
 	}
 	for _, r := range page.Records {
-		b = append(appendRecord(b, s.shown(r)), '\n')
+		if b, err = appendAs(f.format, b, s.shown(r)); err != nil {
+			return err
+		}
+		b = append(b, '\n')
 	}
 	if f.endLine {
 		b = fmt.Appendf(b, `{"end":{"count":%d,"next":%q,"more":%t}}`+"\n", len(page.Records), next, page.More)

@@ -63,7 +63,10 @@ func (s *server) events(f *feeding, page FeedPage) (b []byte, err error) {
 			return nil, err
 		}
 		b = append(append(append(b, "id: "...), cursor...), "\nevent: action\ndata: "...)
-		b = append(appendRecord(b, s.shown(r)), "\n\n"...)
+		if b, err = appendAs(f.format, b, s.shown(r)); err != nil {
+			return nil, err
+		}
+		b = append(b, "\n\n"...)
 	}
 	cursor, err := s.feedCursor(f, page.Next)
 	if err != nil {

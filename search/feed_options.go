@@ -57,7 +57,7 @@ func (f *feeding) options(values url.Values) (err error) {
 	if f.limit, err = limit(values, feedLimit, 1000); err != nil {
 		return err
 	}
-	if f.format, err = choice(values, "format", feedJSON, feedJSON, feedNDJSON); err != nil {
+	if f.format, err = choice(values, "format", feedJSON, feedJSON, feedNDJSON, formatECS); err != nil {
 		return err
 	}
 	end, err := choice(values, "end", "", "line")

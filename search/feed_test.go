@@ -182,8 +182,14 @@ func TestFeedWaits(t *testing.T) {
 
 // As NDJSON: a record a line, and with end=line where it goes on.
 func TestFeedLines(t *testing.T) {
+	for format, begin := range map[string]string{feedNDJSON: `{"id":"f0",`, formatECS: `{"@timestamp":"`} {
+		t.Run(format, func(t *testing.T) { feedLines(t, format, begin) })
+	}
+}
+
+func feedLines(t *testing.T, format, begin string) {
 	server, _ := feedAPI(t, 3, nil)
-	resp, body, err := get(t, server, "feed?format=ndjson&end=line&limit=2")
+	resp, body, err := get(t, server, "feed?end=line&limit=2&format="+format)
 	if err != nil || resp.Header.Get("Content-Type") != "application/x-ndjson" {
 		t.Fatal(resp.Header, err)
 	}
@@ -195,8 +201,38 @@ func TestFeedLines(t *testing.T) {
 			More  bool
 		}
 	}
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &end); err != nil || len(lines) != 3 || end.End.Count != 2 || !end.End.More || end.End.Next != resp.Header.Get(headerNext) {
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &end); err != nil || len(lines) != 3 || end.End.Count != 2 || !end.End.More || end.End.Next != resp.Header.Get(headerNext) || !strings.HasPrefix(lines[0], begin) {
 		t.Errorf("%s: %v", body, err)
+	}
+	if strings.Contains(string(body), "Petra") {
+		t.Errorf("staff are shown: %s", body)
+	}
+}
+
+// Events of ECS as server-sent events, whose ids are cursors as ever.
+func TestFeedEventsOfECS(t *testing.T) {
+	server, _ := feedAPI(t, 2, func(o *Options) { o.tailing = pace{10 * time.Millisecond, 100 * time.Millisecond} })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/institutions/uni/feed?format=ecs", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Authorization": {"Bearer x"}, "Accept": {"text/event-stream"}}
+	resp, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var ids []string
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		var e struct {
+			Event struct{ ID, Original string }
+		}
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok && json.Unmarshal([]byte(data), &e) == nil && e.Event.Original != "" {
+			ids = append(ids, e.Event.ID)
+		}
+	}
+	if !slices.Equal(ids, []string{"f0", "f1"}) {
+		t.Errorf("%q", ids)
 	}
 }
 

@@ -280,6 +280,7 @@ func (in *ingesting) flush() {
 
 // answer says what became of each document; the status is theirs if they agree.
 func (in *ingesting) answer(single bool) {
+	in.countResults()
 	if single && len(in.results) == 1 {
 		in.answerOne(in.results[0])
 		return
@@ -325,6 +326,22 @@ func (in *ingesting) answer(single bool) {
 		}
 	}
 	in.c.JSON(status, answer)
+}
+
+// countResults counts what became of each document.
+func (in *ingesting) countResults() {
+	for _, r := range in.results {
+		outcome := "refused"
+		switch {
+		case r.Duplicate:
+			outcome = "duplicate"
+		case r.Status < 300:
+			outcome = "taken"
+		case r.Status == http.StatusServiceUnavailable:
+			outcome = "unavailable"
+		}
+		in.ingested.WithLabelValues(outcome).Inc()
+	}
 }
 
 func (in *ingesting) answerOne(r result) {

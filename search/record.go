@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/ecs"
 )
 
 // timeFormat of the service's own times: RFC 3339, UTC.
@@ -63,6 +64,19 @@ func appendRecord(b []byte, r view) []byte {
 	}
 	b = append(b, `,"document":`...)
 	return append(append(b, oneLine(r.Document)...), '}')
+}
+
+// appendEvent writes a record as an event of the Elastic Common Schema, on one line.
+func appendEvent(b []byte, r view) ([]byte, error) {
+	return ecs.Append(b, &ecs.Record{Record: r.Record, Position: r.sealed, Masked: r.masked})
+}
+
+// appendAs writes a record on one line, in a format that has a line for each.
+func appendAs(format string, b []byte, r view) ([]byte, error) {
+	if format == formatECS {
+		return appendEvent(b, r)
+	}
+	return appendRecord(b, r), nil
 }
 
 // oneLine removes the line breaks between a document's tokens.

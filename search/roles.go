@@ -57,6 +57,7 @@ var routeRoles = map[string][]actionlog.Role{
 
 	"GET /metrics":                           operators,
 	"GET /v1/accounting":                     overseers,
+	"GET /v1/usage":                          operators,
 	"GET /v1/institutions":                   anybody,
 	"GET /v1/action-types":                   anybody,
 	"GET /v1/archive/key":                    anybody,

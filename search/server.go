@@ -89,7 +89,9 @@ type Options struct {
 	Held func(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
 	// Account accounts for every position, now; what it returns encodes as JSON. nil:
 	// it is another process's to account.
-	Account    func(ctx context.Context) (any, error)
+	Account func(ctx context.Context) (any, error)
+	// Usage counts how much of the log is whose; nil: it is another process's to count.
+	Usage      func(ctx context.Context, q actionlog.UsageQuery) (actionlog.UsagePage, error)
 	Access     Access
 	SignIn     SignIn   // nil: no provider
 	Sessions   Sessions // nil: nobody signs in with a browser
@@ -138,6 +140,7 @@ type server struct {
 	failures  *limiter // sign-ins that failed, by address; denied requests, by caller
 	seconds   *prometheus.HistogramVec
 	foreign   prometheus.Counter // records that were held back, see own
+	ingested  *prometheus.CounterVec
 }
 
 // New returns the API.
@@ -181,7 +184,11 @@ func New(ctx context.Context, o Options) (http.Handler, error) {
 	s.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "actionlog_http_seconds",
 		Help: "Seconds per request.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"method", "route", "status"})
 	s.foreign = prometheus.NewCounter(prometheus.CounterOpts{Name: "actionlog_foreign_records_total", Help: "Records of another institution that a store returned and that were held back. To be 0."})
-	if err := errors.Join(o.Registerer.Register(s.seconds), o.Registerer.Register(s.foreign)); err != nil {
+	s.ingested = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "actionlog_ingest_actions_total", Help: "Documents that were published over HTTP, by outcome: taken, duplicate, refused, unavailable."}, []string{"outcome"})
+	for _, outcome := range []string{"taken", "duplicate", "refused", "unavailable"} {
+		s.ingested.WithLabelValues(outcome) // a rate needs its 0
+	}
+	if err := errors.Join(o.Registerer.Register(s.seconds), o.Registerer.Register(s.foreign), o.Registerer.Register(s.ingested)); err != nil {
 		return nil, err
 	}
 	g := s.routes()
@@ -237,6 +244,16 @@ func (s *server) routes() *gin.Engine {
 	one.GET("/courses", s.lookup(actionlog.DirectoryCourses))
 	one.GET("/classes", s.lookup(actionlog.DirectoryClasses))
 	operator := known.Group("/v1")
+	s.operatorRoutes(operator)
+	s.restoreRoutes(one, operator)
+	s.exportRoutes(one)
+	s.webhookRoutes(known.Group(institutionPath)) // they read nothing of the log
+	s.searchRoutes(known.Group(institutionPath))
+	return g
+}
+
+func (s *server) operatorRoutes(operator *gin.RouterGroup) {
+	operator.GET("/usage", s.usage)
 	operator.GET("/tokens", s.tokens)
 	operator.POST("/tokens", s.createToken)
 	operator.DELETE("/tokens/:id", s.revokeToken)
@@ -245,11 +262,6 @@ func (s *server) routes() *gin.Engine {
 	operator.GET("/dead-letters/:position", s.deadLetter)
 	operator.DELETE("/dead-letters/:position", s.dropDeadLetter)
 	operator.POST("/dead-letters/:position/replay", s.replayDeadLetter)
-	s.restoreRoutes(one, operator)
-	s.exportRoutes(one)
-	s.webhookRoutes(known.Group(institutionPath)) // they read nothing of the log
-	s.searchRoutes(known.Group(institutionPath))
-	return g
 }
 
 // observe logs and counts a request. Only the route is logged, never a query:

@@ -136,7 +136,7 @@ func get(t *testing.T, server *httptest.Server, path string) (*http.Response, []
 // An export whose store fails half-way ends in a broken body without trailers,
 // in every format; one that fails from the start is a problem.
 func TestBrokenExport(t *testing.T) {
-	for _, format := range []string{"ndjson", "ndjson&end=line", "json", "csv"} {
+	for _, format := range []string{"ndjson", "ndjson&end=line", "json", "csv", "ecs", "ecs&end=line"} {
 		server, store := newServer(t, 3000)
 		left := 2000
 		store.Fault = func(call string) error {
@@ -166,7 +166,7 @@ func TestBrokenExport(t *testing.T) {
 func TestWholeExport(t *testing.T) {
 	for _, n := range []int{0, 1, 2500} {
 		server, _ := newServer(t, n)
-		for _, format := range []string{"ndjson", "json", "csv"} {
+		for _, format := range []string{"ndjson", "json", "csv", "ecs"} {
 			resp, body, err := get(t, server, "export?format="+format)
 			if err != nil || resp.Trailer.Get(trailerCount) != fmt.Sprint(n) || len(resp.Trailer.Get(trailerDigest)) != 64 {
 				t.Errorf("%d as %s: %v %v, %d bytes", n, format, err, resp.Trailer, len(body))

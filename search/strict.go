@@ -84,7 +84,7 @@ func plainObject(text []byte) error {
 
 // queried are the routes that have parameters, and judge them. Elsewhere a query is
 // refused: a parameter that is passed over would look as if it counted.
-var queried = []string{"/metrics", "/v1/restores", "/v1/dead-letters",
+var queried = []string{"/metrics", "/v1/restores", "/v1/dead-letters", "/v1/usage",
 	institutionPath + "/actions", institutionPath + "/actions/:id", institutionPath + "/actions/:id/export", institutionPath + "/actions/:id/proof",
 	institutionPath + "/export", institutionPath + "/exports", institutionPath + "/tail", institutionPath + "/feed", institutionPath + "/histogram", institutionPath + "/facets", institutionPath + "/people", institutionPath + "/courses",
 	institutionPath + "/classes", institutionPath + "/query", institutionPath + "/completions", institutionPath + "/restores"}

@@ -164,7 +164,7 @@ func (s *server) readWebhook(c *gin.Context) (w actionlog.Webhook, since time.Ti
 	}
 	w = actionlog.Webhook{Institution: c.Param("institution"), Name: strings.TrimSpace(ask.Name), URL: ask.URL, Events: actionlog.WebhookEvents(ask.Events), PerMessage: ask.PerMessage}
 	w.By = exportedBy(c)
-	if w.Format, err = chosen("/format", ask.Format, feedJSON); err != nil {
+	if w.Format, err = chosen("/format", ask.Format, feedJSON, formatECS); err != nil {
 		return w, since, err
 	}
 	if w.Filter, err = filterOf(ask.Filter); err != nil {

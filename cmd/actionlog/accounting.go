@@ -28,6 +28,7 @@ type accounting struct {
 
 	mu    sync.Mutex
 	last  *archive.Accounts
+	made  time.Time // when last was
 	err   error
 	gauge *prometheus.GaugeVec
 }
@@ -80,7 +81,7 @@ func (a *accounting) account(ctx context.Context) (*archive.Accounts, error) {
 		}
 		return nil, err
 	}
-	a.last, a.err = accounts, nil
+	a.last, a.made, a.err = accounts, time.Now(), nil
 	for what, n := range map[string]uint64{"archived": accounts.Archived, "indexed": accounts.Indexed, "repeat": accounts.Repeats, "dead": accounts.Dead,
 		"too_old": accounts.TooOld, "missing": accounts.Missing, "unarchived": accounts.Unarchived, "pending": accounts.Pending, "ahead": accounts.Ahead} {
 		a.gauge.WithLabelValues(what).Set(float64(n))

@@ -22,6 +22,7 @@ type checkCmd struct {
 
 // readiness is the answer of /readyz.
 type readiness struct {
+	Ready  bool `json:"ready"`
 	Checks []struct {
 		Name    string `json:"name"`
 		Status  string `json:"status"` // ok, warning or failed
@@ -30,28 +31,36 @@ type readiness struct {
 	} `json:"checks"`
 }
 
+// readiness asks the service how it is.
+func (c *client) readiness(ctx context.Context) (r readiness, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/readyz", nil)
+	if err != nil {
+		return r, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return r, c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return r, c.unreachable(ctx, err)
+	}
+	if err := json.Unmarshal(body, &r); err != nil || len(r.Checks) == 0 {
+		return r, fmt.Errorf("%s/readyz answered %s, which is not the service's answer", c.base.Redacted(), resp.Status)
+	}
+	return r, nil
+}
+
 // Run prints each check, and fails unless the service is ready.
 func (k *checkCmd) Run(ctx context.Context, s *settings, out *console) error {
 	c, err := s.client()
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/readyz", nil)
+	r, err := c.readiness(ctx)
 	if err != nil {
 		return err
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return c.unreachable(ctx, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return c.unreachable(ctx, err)
-	}
-	var r readiness
-	if err := json.Unmarshal(body, &r); err != nil {
-		return fmt.Errorf("%s/readyz answered %s, which is not the service's answer", c.base.Redacted(), resp.Status)
 	}
 	about := out.out
 	if k.Format == "json" {
@@ -60,7 +69,7 @@ func (k *checkCmd) Run(ctx context.Context, s *settings, out *console) error {
 	for _, check := range r.Checks {
 		fmt.Fprintln(about, strings.TrimSpace(fmt.Sprintf("%-8s %-12s %s", check.Status, clean(check.Name), strings.TrimSpace(clean(check.About)+" "+clean(check.Missing)))))
 	}
-	if resp.StatusCode != http.StatusOK {
+	if !r.Ready {
 		out.say("%s is not ready", c.base.Redacted())
 		return errReported
 	}

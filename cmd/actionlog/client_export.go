@@ -33,7 +33,7 @@ type exportCmd struct {
 	queryArg
 	filters
 	Order  string `enum:"newest,oldest" default:"newest" env:"-" placeholder:"ORDER" help:"newest or oldest first. Default: newest."`
-	Format string `short:"f" env:"-" enum:"ndjson,json,csv" default:"ndjson" help:"${enum}."`
+	Format string `short:"f" env:"-" enum:"ndjson,json,csv,ecs" default:"ndjson" help:"ndjson, json, csv, or ecs: events of the Elastic Common Schema. Default: ndjson."`
 	Job    bool   `env:"-" help:"Have the service write it into a file first, as a job, and download that: a connection that breaks goes on where it was."`
 	Output string `short:"o" placeholder:"FILE" env:"-" help:"Write to FILE, by way of FILE.part: FILE appears when the export is whole."`
 }
@@ -54,7 +54,7 @@ func (e *exportCmd) Run(ctx context.Context, settings *settings, out *console, p
 	}
 	query.Set("order", e.Order)
 	query.Set("format", e.Format)
-	if e.Format == "ndjson" {
+	if e.Format == "ndjson" || e.Format == "ecs" {
 		query.Set("end", "line")
 	}
 	count, err := c.download(ctx, out, path, query, e.Output)
@@ -127,7 +127,7 @@ func copyWhole(w io.Writer, resp *http.Response, bar *progress) (int64, error) {
 }
 
 // endLine is the last line of an NDJSON export that was asked for it. Records
-// begin with their id.
+// begin with their id, events of ECS with their time.
 type endLine struct {
 	End *struct {
 		Count  int64  `json:"count"`

@@ -29,7 +29,7 @@ type feedCmd struct {
 	State  string `env:"-" placeholder:"FILE" help:"Remember in FILE where it is, and go on there the next time."`
 	Output string `short:"o" env:"-" placeholder:"FILE" help:"Append to FILE. With --state each action is in it once, whenever this program or its machine dies."`
 	Limit  int    `env:"-" default:"1000" placeholder:"N" help:"Actions of a page, at most 1000."`
-	Format string `short:"f" env:"-" enum:"ndjson" default:"ndjson" help:"${enum}."`
+	Format string `short:"f" env:"-" enum:"ndjson,ecs" default:"ndjson" help:"ndjson, or ecs: events of the Elastic Common Schema. Default: ndjson."`
 }
 
 // feedState is where a reader of the feed is, and how long its file was then.

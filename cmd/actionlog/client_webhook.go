@@ -50,6 +50,7 @@ type webhookCreateCmd struct {
 	URL        string `name:"deliver-to" required:"" env:"-" placeholder:"URL" help:"The address."`
 	Name       string `required:"" env:"-" placeholder:"TEXT" help:"What it is for."`
 	Alerts     bool   `env:"-" help:"Send alerts that name it, and no other actions."`
+	Format     string `short:"f" env:"-" enum:"json,ecs" default:"json" help:"Of an action: json, or ecs: an event of the Elastic Common Schema. Default: json."`
 	PerMessage int    `env:"-" default:"1" placeholder:"N" help:"How many actions a message has at most; 100 at most."`
 	Since      string `env:"-" placeholder:"TIME" help:"Begin with what the service took then: RFC 3339, now-1h, or a date. Default: with what comes from now on."`
 }
@@ -70,7 +71,7 @@ func (w *webhookCreateCmd) Run(ctx context.Context, s *settings, out *console, p
 			return err
 		}
 	}
-	request := map[string]any{"name": w.Name, "url": w.URL, "per_message": w.PerMessage}
+	request := map[string]any{"name": w.Name, "url": w.URL, "format": w.Format, "per_message": w.PerMessage}
 	if len(query) > 0 {
 		request["filter"] = query
 	}

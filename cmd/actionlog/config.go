@@ -107,9 +107,15 @@ func (c *configuration) Resolve(parsed *kong.Context, _ *kong.Path, flag *kong.F
 		}
 	}
 	command, _, _ := strings.Cut(parsed.Command(), " ")
-	if section, ok := c.values[command].(map[string]any); ok {
-		if v, ok := lookUp(section, flag.Name); ok {
-			return v, nil
+	sections := []string{command}
+	if command == "doctor" { // which looks at what serve would run with
+		sections = append(sections, "serve")
+	}
+	for _, name := range sections {
+		if section, ok := c.values[name].(map[string]any); ok {
+			if v, ok := lookUp(section, flag.Name); ok {
+				return v, nil
+			}
 		}
 	}
 	v, _ := lookUp(c.values, flag.Name)

@@ -21,7 +21,7 @@ func TestOnOpenSearch(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"scripts": TestScripts, "readme": TestReadme, "filters": TestFiltersFindWhatTheInputHolds, "whole": TestWholeCourseLog,
 		"ingest": TestIngest, "json": TestJSONTestSuite, "naughty": TestNaughtyStrings, "values": TestCompletedValuesAreUnderstood,
-		"replay": TestReplaySameID, "scope": TestScope, "staff": TestStaff, "examples": TestWorkedExamples, "odd": TestOddActions, "parameters": TestBadParameters, "copy": TestCopy, "history": TestHistory, "lost": TestLostStore, "feed": TestFeed, "isolation": TestNonInterference,
+		"replay": TestReplaySameID, "scope": TestScope, "staff": TestStaff, "examples": TestWorkedExamples, "odd": TestOddActions, "parameters": TestBadParameters, "copy": TestCopy, "history": TestHistory, "lost": TestLostStore, "feed": TestFeed, "isolation": TestNonInterference, "dashboards": testDashboards, "usage": TestUsage,
 	} {
 		t.Run(name, test)
 	}

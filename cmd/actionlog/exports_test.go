@@ -122,7 +122,7 @@ func TestExportOverABreakingConnection(t *testing.T) {
 			return nil
 		}})
 	defer proxy.Close()
-	for _, format := range []string{"csv", "ndjson"} {
+	for _, format := range []string{"csv", "ndjson", "ecs"} {
 		sent.Store(0)
 		parts.Store(0)
 		file := filepath.Join(t.TempDir(), "file")

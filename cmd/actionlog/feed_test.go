@@ -136,6 +136,9 @@ func TestCollectorOverKills(t *testing.T) {
 		time.Sleep(time.Duration(round*60) * time.Millisecond)
 		if round%2 == 0 {
 			serving.kill(t)
+			if round == 4 {
+				time.Sleep(outage(t))
+			}
 			serving.start(t)
 			s = connect(t, dir)
 		}
@@ -165,6 +168,21 @@ func TestCollectorOverKills(t *testing.T) {
 			t.Errorf("%s was collected %d times", id, n)
 		}
 	}
+}
+
+// outage is for how long the service is away while the collector asks: ACTIONLOG_OUTAGE, such
+// as 1h; 2 s.
+func outage(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("ACTIONLOG_OUTAGE")
+	if text == "" {
+		return 2 * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // countLines counts the actions of a file by their IDs.

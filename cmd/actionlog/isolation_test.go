@@ -125,7 +125,7 @@ func (w *twoWorlds) exportAlone(h http.Handler, jobs *search.Exports) {
 	ctx, stop := context.WithCancel(w.Context())
 	done := make(chan error, 1)
 	go func() { done <- jobs.Run(ctx) }()
-	for _, format := range []string{"csv", "json", "ndjson"} {
+	for _, format := range []string{"csv", "json", "ndjson", "ecs"} {
 		r := httptest.NewRecorder()
 		req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/institutions/north/exports", strings.NewReader(`{"format":"`+format+`","filter":{"from":"now-30d","user":"ann lee"}}`))
 		req.Header.Set("Authorization", "Bearer x")
@@ -318,7 +318,7 @@ func (w *twoWorlds) question() string {
 		path = "query"
 	case 5:
 		path = "export"
-		add("format", "ndjson", "csv", "json")
+		add("format", "ndjson", "csv", "json", "ecs")
 	case 6:
 		path, q = "actions/a"+strconv.Itoa(w.IntN(300)), url.Values{}
 		path += w.pick("", "", "/export")

@@ -45,11 +45,15 @@ type commands struct {
 	Courses    coursesCmd    `cmd:"" help:"Look up courses by title or ID."`
 	Classes    classesCmd    `cmd:"" help:"Look up classes by title or ID."`
 	Dead       deadCmd       `cmd:"" help:"List, show, replay and drop dead letters."`
+	Usage      usageCmd      `cmd:"" help:"Say how many actions each institution has, by day, month or in all."`
 	Token      tokenCmd      `cmd:"" help:"Create, list and revoke tokens."`
 	Archive    archiveCmd    `cmd:"" help:"Look at an archive, and prove that it is whole."`
 	Restore    restoreCmd    `cmd:"" help:"Bring back actions that are older than what is searchable, for a while."`
 	Reindex    reindexCmd    `cmd:"" help:"Make days of the store anew from the archive: damaged ones, or all after the store was lost."`
 	Copy       copyCmd       `cmd:"" help:"Copy a store into another, day by day, and verify each: from a folder to a cluster, or back."`
+	Dashboards dashboardsCmd `cmd:"" help:"Dashboards for compliance, for Kibana and OpenSearch Dashboards."`
+	Doctor     doctorCmd     `cmd:"" help:"Look at a set-up, with the options that serve would have, and say what is wrong. It changes nothing."`
+	Backup     backupCmd     `cmd:"" help:"Copy what the service cannot be made anew without, while it runs."`
 	NATSConfig natsConfigCmd `cmd:"" name:"nats-config" help:"Write the configuration of a NATS server: TLS, and what each publisher may."`
 	Generate   generateCmd   `cmd:"" help:"Invent believable actions, as the demo does, and write them as NDJSON."`
 	Check      checkCmd      `cmd:"" help:"Ask the service whether it is ready, and what is missing."`

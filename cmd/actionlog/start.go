@@ -75,7 +75,6 @@ func (r *running) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	registerStream(registry, nats, store)
 	back, err := r.startRestores(ctx, nats, store, state, publisher, keeping, failed)
 	if err != nil {
 		return err
@@ -83,7 +82,7 @@ func (r *running) run(ctx context.Context) error {
 	api := search.Options{
 		Searcher: back.reader, Scanner: back.reader, Directory: back.reader, Institutions: store, Operations: r.cmd.Role == "indexer" || r.cmd.Role == "archiver",
 		Restores: back.desk, Held: store.Held,
-		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Access: accessPort{tokens}, Sessions: sessionPort{&access.Sessions{State: state, Tokens: tokens, Now: time.Now}}, Supports: supportPort{&access.Supports{State: state, Now: time.Now}},
+		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Usage: r.usage(nats, store), Access: accessPort{tokens}, Sessions: sessionPort{&access.Sessions{State: state, Tokens: tokens, Now: time.Now}}, Supports: supportPort{&access.Supports{State: state, Now: time.Now}},
 		Scrubber: scrubber, Checks: slices.Concat(checks(nats, store, about, x), archiveChecks(keeping, books), back.checks), OpenAPI: actionlog.OpenAPI(), Page: web.Files(), Licences: actionlog.Licences(), Support: r.cmd.support(), Version: version(),
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
 		Reads: r.cmd.reads(), Exporting: r.garbage.exporting, Limits: search.Limits{PerCaller: r.cmd.RateLimit, PerAddress: r.cmd.RateLimitAddress, Failures: r.cmd.RateLimitFailures}, TrustedProxies: r.cmd.TrustedProxy,
@@ -92,6 +91,7 @@ func (r *running) run(ctx context.Context) error {
 	if err := r.addFeed(ctx, &api, nats, store, scrubber, failed); err != nil {
 		return err
 	}
+	r.register(registry, nats, store, books, api)
 	return r.answer(ctx, api, publisher, failed)
 }
 
@@ -329,45 +329,4 @@ func missingCheck(store engine) func(context.Context) error {
 		}
 		return nil
 	}
-}
-
-// registerStream adds the figures that are asked for when they are read.
-func registerStream(r prometheus.Registerer, b *bus.Bus, store engine) {
-	gauge := func(name, help string, value func(ctx context.Context) (float64, error)) {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-			defer cancel()
-			v, err := value(ctx)
-			if err != nil {
-				return -1
-			}
-			return v
-		}))
-	}
-	gauge("actionlog_stream_bytes", "Bytes that the stream holds; -1: unknown.", func(ctx context.Context) (float64, error) {
-		used, _, err := b.Fill(ctx)
-		return float64(used), err
-	})
-	gauge("actionlog_stream_limit_bytes", "Bytes that the stream may hold.", func(ctx context.Context) (float64, error) {
-		_, limit, err := b.Fill(ctx)
-		return float64(limit), err
-	})
-	gauge("actionlog_behind_seconds", "How old the newest instant is until which everything is settled; -1: unknown.", func(ctx context.Context) (float64, error) {
-		until, err := b.Progress().Settled(ctx)
-		return time.Since(until).Seconds(), err
-	})
-	gauge("actionlog_pending_messages", "Messages of the stream that wait for the indexer.", func(ctx context.Context) (float64, error) {
-		c, err := b.Consumer(ctx, bus.Indexer)
-		if err != nil {
-			return 0, err
-		}
-		info := c.CachedInfo()
-		return float64(info.NumPending) + float64(info.NumAckPending), nil
-	})
-	gauge("actionlog_dead_letters", "Dead letters that wait for somebody.", func(ctx context.Context) (float64, error) {
-		n, err := b.DeadLetters().Total(ctx)
-		return float64(n), err
-	})
-	gauge("actionlog_store_bytes", "Bytes of all days.", func(context.Context) (float64, error) { return float64(store.Bytes()), nil })
-	gauge("actionlog_store_days", "Days that are kept.", func(context.Context) (float64, error) { return float64(store.Len()), nil })
 }

@@ -64,6 +64,7 @@ func (s *service) holdsAll(t *testing.T, want map[string]string, all string) {
 		}
 	})
 	t.Run("ndjson", func(t *testing.T) { s.once(t, want, s.exportNDJSON(t, base+"export?format=ndjson&"+all, want)) })
+	t.Run("ecs", func(t *testing.T) { s.once(t, want, s.exportECS(t, base+"export?format=ecs&"+all, want)) })
 	t.Run("json", func(t *testing.T) {
 		s.once(t, want, s.exportJSON(t, base+"export?format=json&order=oldest&"+all, want))
 	})
@@ -145,6 +146,30 @@ func (s *service) exportNDJSON(t *testing.T, path string, want map[string]string
 			t.Fatal(err)
 		}
 		e.count(t, want, ids)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// exportECS reads events, whose originals are the documents.
+func (s *service) exportECS(t *testing.T, path string, want map[string]string) map[string]int {
+	t.Helper()
+	resp := s.do(t, path)
+	defer resp.Body.Close()
+	ids := map[string]int{}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e struct {
+			Event struct{ ID, Original string }
+		}
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatal(err)
+		}
+		x := exported{ID: e.Event.ID, Document: json.RawMessage(e.Event.Original)}
+		x.count(t, want, ids)
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)

@@ -86,6 +86,9 @@ type Day struct {
 	Day       string `json:"day"`
 	Count     uint64 `json:"count"`
 	Positions string `json:"positions"` // PositionSum, in hex
+	// Bytes of its lines without compression. 0: the manifest is of an earlier version of
+	// this program, which did not count them.
+	Bytes int64 `json:"bytes,omitempty"`
 }
 
 // PositionSum identifies a set of positions, each at most once in it: the exclusive or

@@ -17,7 +17,13 @@ type counter struct {
 	count   uint64
 	dead    uint64
 	tree    tree
-	days    map[string]*account
+	days    map[string]*dayCount
+}
+
+// dayCount is what is counted of an institution's day.
+type dayCount struct {
+	account
+	bytes int64
 }
 
 // account is a number of positions and which.
@@ -35,7 +41,7 @@ func (a *account) add(p actionlog.Position) {
 func (c *counter) add(h *header, text []byte) {
 	if !c.started || c.id != h.institution {
 		c.end()
-		*c = counter{tallies: c.tallies, id: h.institution, started: true, tree: newTree(), days: map[string]*account{}}
+		*c = counter{tallies: c.tallies, id: h.institution, started: true, tree: newTree(), days: map[string]*dayCount{}}
 	}
 	statement := statementHash(text)
 	c.tree.add(statement[:])
@@ -46,10 +52,28 @@ func (c *counter) add(h *header, text []byte) {
 	}
 	d := c.days[h.day]
 	if d == nil {
-		d = &account{}
+		d = &dayCount{}
 		c.days[h.day] = d
 	}
 	d.add(h.position())
+	d.bytes += int64(len(text)) + 1
+}
+
+// asOf leaves out of tallies what a manifest of an earlier version does not say.
+func asOf(m *manifest, tallies []Tally) []Tally {
+	for i := range m.Institutions {
+		for _, d := range m.Institutions[i].Days {
+			if d.Bytes != 0 {
+				return tallies
+			}
+		}
+	}
+	for i := range tallies {
+		for j := range tallies[i].Days {
+			tallies[i].Days[j].Bytes = 0
+		}
+	}
+	return tallies
 }
 
 // end ends an institution.
@@ -59,7 +83,7 @@ func (c *counter) end() {
 	}
 	t := Tally{ID: c.id, Count: c.count, Dead: c.dead, Root: c.tree.root()}
 	for day, d := range c.days {
-		t.Days = append(t.Days, Day{day, d.count, d.sum.String()})
+		t.Days = append(t.Days, Day{day, d.count, d.sum.String(), d.bytes})
 	}
 	slices.SortFunc(t.Days, func(a, b Day) int { return cmp.Compare(a.Day, b.Day) })
 	c.tallies, c.started = append(c.tallies, t), false

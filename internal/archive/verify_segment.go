@@ -124,7 +124,7 @@ func (c *segmentCheck) end(ctx context.Context, bytesRead int64, sum string) {
 		v.find(c.name, "its lines have another root")
 	}
 	c.counter.end()
-	counted, err := json.Marshal(c.counter.tallies)
+	counted, err := json.Marshal(asOf(m, c.counter.tallies))
 	said, err2 := json.Marshal(m.Institutions)
 	if err != nil || err2 != nil || !bytes.Equal(counted, said) {
 		v.find(c.name, "does not hold what its manifest says of its institutions")

@@ -75,3 +75,25 @@ func (p *Progress) ask(ctx context.Context) (time.Time, error) {
 	}
 	return m.Time.Add(-1), nil
 }
+
+// ClockOffset is how far the server's clock is ahead of ours, to about what an answer takes;
+// 0 where nothing shows.
+func (b *Bus) ClockOffset(ctx context.Context) (time.Duration, error) {
+	asked := time.Now()
+	s, err := b.actions(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return offset(asked, s.CachedInfo().TimeStamp, time.Now()), nil
+}
+
+// offset is how far a clock is off that said at between two instants of ours.
+func offset(asked, at, answered time.Time) time.Duration {
+	switch {
+	case at.Before(asked):
+		return at.Sub(asked)
+	case at.After(answered):
+		return at.Sub(answered)
+	}
+	return 0
+}

@@ -138,9 +138,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// install installs a template. One of a newer version of the program is not replaced, and
-// nothing is written beside it: what this program leaves out could not be found later.
-func (s *Store) install(ctx context.Context, name string, template any) error {
+// templateVersion is the version of a template that is there; 0: there is none.
+func (s *Store) templateVersion(ctx context.Context, name string) (int, error) {
 	var there struct {
 		Templates []struct {
 			Template struct {
@@ -150,12 +149,23 @@ func (s *Store) install(ctx context.Context, name string, template any) error {
 	}
 	err := s.client.call(ctx, http.MethodGet, "/_index_template/"+name, nil, nil, &there)
 	if err != nil && !hasStatus(err, http.StatusNotFound) {
-		return fmt.Errorf("index template: %w", err)
+		return 0, fmt.Errorf("index template: %w", err)
 	}
-	if len(there.Templates) > 0 {
-		if version := there.Templates[0].Template.Meta.Version; version > mappings.Version {
-			return fmt.Errorf("index template %s: is of version %d, of a newer version of this program, which knows %d", name, version, mappings.Version)
-		}
+	if len(there.Templates) == 0 {
+		return 0, nil
+	}
+	return there.Templates[0].Template.Meta.Version, nil
+}
+
+// install installs a template. One of a newer version of the program is not replaced, and
+// nothing is written beside it: what this program leaves out could not be found later.
+func (s *Store) install(ctx context.Context, name string, template any) error {
+	version, err := s.templateVersion(ctx, name)
+	if err != nil {
+		return err
+	}
+	if version > mappings.Version {
+		return fmt.Errorf("index template %s: is of version %d, of a newer version of this program, which knows %d", name, version, mappings.Version)
 	}
 	if err := s.client.call(ctx, http.MethodPut, "/_index_template/"+name, nil, template, nil); err != nil {
 		return fmt.Errorf("index template: %w", err)

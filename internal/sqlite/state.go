@@ -2,7 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -111,4 +114,50 @@ func (s *State) List(_ context.Context, bucket string) (keys []string, err error
 		},
 	})
 	return keys, s.unavailable(err)
+}
+
+// CopyState copies the file of a state, which may be in use, to a new file, without the
+// values of some buckets. The copy is whole or not there.
+func CopyState(ctx context.Context, from, to string, without ...string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("state %s: %w", from, err)
+		}
+	}()
+	if err := copyFile(ctx, from, to+".new"); err != nil {
+		return err
+	}
+	s, err := OpenState(to + ".new")
+	if err != nil {
+		return err
+	}
+	for _, bucket := range without {
+		err = errors.Join(err, sqlitex.Execute(s.conn, "DELETE FROM value WHERE bucket = ?", &sqlitex.ExecOptions{Args: []any{bucket}}))
+	}
+	// No other file belongs to it then.
+	err = errors.Join(err, sqlitex.ExecuteTransient(s.conn, "PRAGMA journal_mode=DELETE", nil), s.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(to+".new", to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
+// copyFile copies a database as it is at one instant.
+func copyFile(ctx context.Context, from, to string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(to + suffix); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	c, err := sqlite.OpenConn(from, sqlite.OpenReadOnly)
+	if err != nil {
+		return err
+	}
+	c.SetBusyTimeout(5 * time.Second)
+	c.SetInterrupt(ctx.Done())
+	err = sqlitex.ExecuteTransient(c, "VACUUM INTO ?", &sqlitex.ExecOptions{Args: []any{to}})
+	return errors.Join(err, c.Close())
 }

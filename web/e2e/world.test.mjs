@@ -146,6 +146,7 @@ test("German: every text of every view, with numbers and times as Germans write 
     ["missing", `${log}?from=2026-01-01&to=2026-01-31`, "Nicht in dieser Liste"],
     ["near", `${log}?user=ingird+tseter&range=90d`, "Kein Name lautet genau"],
     ["error", `${log}?response_code=abc`, "Danach kann nicht gesucht werden."],
+    ["searches", `/institutions/${institution}/searches`, "Noch hat keine Suche"],
     ["exports", `/institutions/${institution}/exports`, "Dateien werden eine Zeit lang"],
     ["restores", `/institutions/${institution}/restores`, "Ältere Daten anfordern"],
     ["requests", "/restores", "Anforderungen älterer Daten"],

@@ -60,7 +60,7 @@ function Views() {
       <Route path="/institutions/:institution/:view?/:id?">
         {(p: { institution: string; view?: string; id?: string }) => {
           const view = p.view ?? "actions";
-          if (view !== "actions" && view !== "exports" && view !== "restores") return <Nowhere />;
+          if (view !== "actions" && view !== "searches" && view !== "exports" && view !== "restores") return <Nowhere />;
           return <LogView key={p.institution} institution={p.institution} view={view} id={p.id} />;
         }}
       </Route>

@@ -11,7 +11,7 @@ import { useSession } from "./session";
 import { localZone, useSettings, type Settings } from "./settings";
 import { useTimes } from "./time/format";
 
-export type View = "actions" | "exports" | "restores";
+export type View = "actions" | "searches" | "exports" | "restores";
 
 /** Skips to the list itself, where there is one. */
 function toList(e: MouseEvent) {
@@ -42,6 +42,7 @@ export function Header({ institution, view, search }: { institution?: string; vi
       {base && (
         <nav aria-label={t("views")}>
           <Link href={actionsPath(institution, search)} aria-current={view === "actions" ? "page" : undefined}>{t("view_actions")}</Link>
+          <Link href={`${base}/searches`} aria-current={view === "searches" ? "page" : undefined}>{t("view_searches")}</Link>
           {has(["admin", "support", "compliance"], institution) && (
             <Link href={`${base}/exports`} aria-current={view === "exports" ? "page" : undefined}>{t("view_exports")}</Link>
           )}

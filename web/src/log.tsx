@@ -18,6 +18,7 @@ import { useChanges, useList } from "./list/use";
 import { useText } from "./locale/text";
 import { Failed, Icon, Loading } from "./parts";
 import { Restores } from "./restores/restores";
+import { SaveButton, Searches } from "./saved/saved";
 import { SearchBox } from "./search/box";
 import { Chips } from "./search/chips";
 import { Controls } from "./search/controls";
@@ -35,7 +36,7 @@ export function LogView({ institution, view, id }: { institution: string; view: 
   return (
     <>
       <div className="contents" inert={view === "actions" && id !== undefined && !wide}><Header institution={institution} view={view} search={last} /></div>
-      {view === "exports" && !has(["admin", "support", "compliance"], institution) ? <main id="main" className="narrow-page"><Failed error={new ApiError(403, {})} /></main> : view === "exports" ? <Exports institution={institution} /> : view === "restores" ? <Restores institution={institution} /> : <Actions institution={institution} id={id} />}
+      {view === "exports" && !has(["admin", "support", "compliance"], institution) ? <main id="main" className="narrow-page"><Failed error={new ApiError(403, {})} /></main> : view === "exports" ? <Exports institution={institution} /> : view === "searches" ? <Searches institution={institution} id={id} /> : view === "restores" ? <Restores institution={institution} /> : <Actions institution={institution} id={id} />}
     </>
   );
 }
@@ -121,7 +122,7 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
       <div className="top">
         <div className="line search-line">
           <SearchBox institution={institution} search={search} text={canonical.data?.data.q ?? ""} invalid={invalid} change={go} inputRef={box} />
-          {!failed && !invalid && has(["admin", "support", "compliance"], institution) && <ExportButton institution={institution} search={search} />}
+          {!failed && !invalid && has(["admin", "support", "compliance"], institution) && <><SaveButton institution={institution} search={search} text={canonical.data?.data.q ?? ""} /><ExportButton institution={institution} search={search} /></>}
           <HelpButton open={help} set={setHelp} />
         </div>
         <Controls institution={institution} search={search} change={go} />

@@ -82,7 +82,7 @@ export function Failed({ error, retry, children }: { error: Error; retry?: () =>
 }
 
 export type IconName =
-  | "filter" | "close" | "not" | "export" | "restore" | "time" | "columns" | "copy" | "link" | "play" | "pause" | "down" | "table" | "previous" | "next" | "more" | "user" | "staff" | "api_key" | "system" | "anonymous" | "search" | "help" | "check" | "settings";
+  | "filter" | "close" | "not" | "export" | "restore" | "time" | "columns" | "copy" | "link" | "play" | "pause" | "down" | "table" | "previous" | "next" | "more" | "user" | "staff" | "api_key" | "system" | "anonymous" | "search" | "help" | "check" | "settings" | "save";
 
 const shapes: Record<IconName, string> = {
   filter: "M3 5h14M6 10h8M9 15h2",
@@ -109,6 +109,7 @@ const shapes: Record<IconName, string> = {
   search: "M8.500 3a5.500 5.500 0 100 11 5.500 5.500 0 000-11zM13 13l4 4",
   help: "M7.500 7.500a2.500 2.500 0 115 0c0 1.700-2.500 2-2.500 4M10 15h.01",
   check: "M4 10l4 4 8-9",
+  save: "M6 3h8v14l-4-3.500-4 3.500z",
   settings: "M4 6h6M14 6h2M4 14h2M10 14h6M12 4v4M8 12v4",
 };
 

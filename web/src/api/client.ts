@@ -1,6 +1,6 @@
 // The only place that speaks HTTP. The page is a client of the public API.
 import createClient from "openapi-fetch";
-import type { paths } from "./schema";
+import type { components, paths } from "./schema";
 
 /** A problem (RFC 9457) that the API answered, or that there was no answer: status 0. */
 export class ApiError extends Error {
@@ -74,6 +74,8 @@ function anyQuery(query: Query): never {
 
 const of = (institution: string, query: Query = {}) => ({ path: { institution }, query: anyQuery(query) });
 
+type NewSearch = components["schemas"]["NewSearch"];
+
 export const api = {
   about: () => data(client.GET("/v1/about")),
   session: () => data(client.GET("/v1/session")),
@@ -103,11 +105,24 @@ export const api = {
     data(client.GET("/v1/institutions/{institution}/completions", { params: of(institution, { q, at }), signal })),
 
   exports: (institution: string) => data(client.GET("/v1/institutions/{institution}/exports", { params: of(institution) })),
-  createExport: (institution: string, body: { format: "csv" | "json" | "ndjson"; filter: Record<string, string[]> }) =>
+  createExport: (institution: string, body: { format: "csv" | "json" | "ndjson" | "ecs"; filter: Record<string, string[]> }) =>
     data(client.POST("/v1/institutions/{institution}/exports", { params: { path: { institution } }, body: { order: "newest", bom: body.format === "csv", ...body } })),
   export: (institution: string, id: string) => data(client.GET("/v1/institutions/{institution}/exports/{id}", { params: { path: { institution, id } } })),
   dropExport: (institution: string, id: string) =>
     data(client.DELETE("/v1/institutions/{institution}/exports/{id}", { params: { path: { institution, id } } })),
+
+  searches: (institution: string) => data(client.GET("/v1/institutions/{institution}/searches", { params: { path: { institution } } })),
+  savedSearch: (institution: string, id: string) => data(client.GET("/v1/institutions/{institution}/searches/{id}", { params: { path: { institution, id } } })),
+  saveSearch: (institution: string, body: NewSearch) => data(client.POST("/v1/institutions/{institution}/searches", { params: { path: { institution } }, body })),
+  changeSearch: (institution: string, id: string, body: NewSearch) => data(client.PUT("/v1/institutions/{institution}/searches/{id}", { params: { path: { institution, id } }, body })),
+  dropSearch: (institution: string, id: string) => data(client.DELETE("/v1/institutions/{institution}/searches/{id}", { params: { path: { institution, id } } })),
+
+  webhooks: (institution: string) => data(client.GET("/v1/institutions/{institution}/webhooks", { params: { path: { institution } } })),
+  createWebhook: (institution: string, body: { name: string; url: string; events: "actions" | "alerts" }) => data(client.POST("/v1/institutions/{institution}/webhooks", { params: { path: { institution } }, body })),
+  stepWebhook: (institution: string, id: string, step: "pause" | "resume") => data(client.POST(`/v1/institutions/{institution}/webhooks/{id}/${step}`, { params: { path: { institution, id } } })),
+  testWebhook: (institution: string, id: string) => data(client.POST("/v1/institutions/{institution}/webhooks/{id}/test", { params: { path: { institution, id } } })),
+  rotateWebhook: (institution: string, id: string) => data(client.POST("/v1/institutions/{institution}/webhooks/{id}/rotate", { params: { path: { institution, id } }, body: {} })),
+  dropWebhook: (institution: string, id: string) => data(client.DELETE("/v1/institutions/{institution}/webhooks/{id}", { params: { path: { institution, id } } })),
 
   restores: (institution: string) => data(client.GET("/v1/institutions/{institution}/restores", { params: of(institution) })),
   allRestores: (status?: string) => data(client.GET("/v1/restores", { params: { query: anyQuery({ status }) } })),

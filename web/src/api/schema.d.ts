@@ -936,7 +936,7 @@ export interface paths {
                     bom?: components["parameters"]["bom"];
                     /** @description UTC date, where an id was used on several days. */
                     day?: components["parameters"]["day"];
-                    /** @description `ndjson` (default), `json` (one array) or `csv`. */
+                    /** @description `ndjson` (default), `json` (one array), `csv`, or `ecs`: events of the Elastic Common Schema, one a line. */
                     format?: components["parameters"]["format"];
                     /** @description IANA time zone of dates, intervals and CSV's local times. Default UTC. */
                     tz?: components["parameters"]["tz"];
@@ -1186,9 +1186,9 @@ export interface paths {
                     class?: components["parameters"]["class"];
                     /** @description A course's ID (also `id:…`), or its title: every word, after folding. */
                     course?: components["parameters"]["course"];
-                    /** @description `line`: NDJSON ends with {"end":{"count","sha256","complete_through"}}, and restored and missing as in meta. */
+                    /** @description `line`: NDJSON and ECS end with {"end":{"count","sha256","complete_through"}}, and restored and missing as in meta. */
                     end?: components["parameters"]["end"];
-                    /** @description `ndjson` (default), `json` (one array) or `csv`. */
+                    /** @description `ndjson` (default), `json` (one array), `csv`, or `ecs`: events of the Elastic Common Schema, one a line. */
                     format?: components["parameters"]["format"];
                     /** @description RFC 3339, `now`, `now-30d` (s m h d w), or a date in `tz`. Inclusive. */
                     from?: components["parameters"]["from"];
@@ -1583,10 +1583,10 @@ export interface paths {
                     class?: components["parameters"]["class"];
                     /** @description A course's ID (also `id:…`), or its title: every word, after folding. */
                     course?: components["parameters"]["course"];
-                    /** @description `line`: NDJSON ends with {"end":{"count","next","more"}}. */
+                    /** @description `line`: NDJSON and ECS end with {"end":{"count","next","more"}}. */
                     end?: "line" | "";
-                    /** @description `json` (default) or `ndjson`. */
-                    format?: "json" | "ndjson" | "";
+                    /** @description `json` (default), `ndjson`, or `ecs`: events of the Elastic Common Schema, one a line. */
+                    format?: "json" | "ndjson" | "ecs" | "";
                     /** @description RFC 3339, `now`, `now-30d` (s m h d w), or a date in `tz`. Inclusive. */
                     from?: components["parameters"]["from"];
                     /** @description Addresses or CIDRs; commas separate. */
@@ -2156,6 +2156,173 @@ export interface paths {
             };
         };
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List saved searches
+         * @description For everybody who may search in the institution.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["SavedSearches"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        put?: never;
+        /**
+         * Name a search, for everybody in the institution
+         * @description With an alert it is watched from now on: what it finds as it comes, whatever its time says. An alert is for admins; it is recorded in the log (institution.actionlog.alert_fired), and sent to a webhook for alerts if it names one.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewSearch"];
+                };
+            };
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                201: components["responses"]["SearchSaved"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                409: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/institutions/{institution}/searches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One saved search */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["SavedSearch"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        /**
+         * Put another in the place of a saved search
+         * @description What is left out is gone, the alert too. An alert whose search or condition is another begins anew.
+         */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewSearch"];
+                };
+            };
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["SavedSearch"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                409: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        post?: never;
+        /** Remove a saved search, and its alert */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description ID. */
+                    id: components["parameters"]["id"];
+                    /** @description ID of the institution. */
+                    institution: components["parameters"]["institution"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                204: components["responses"]["Done"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -3124,6 +3291,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much of the log is each institution's
+         * @description For operators. Actions by institution and UTC day on which they occurred, each acknowledged action once: what was published again is not counted, nor are dead letters. Everything that the stream took up to meta.complete_through is counted. 404 where this process does not count.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description A row for each `day` (default), each `month` or the `total` of an institution. */
+                    by?: components["parameters"]["usage_by"];
+                    /** @description page.next of the page before; sealed for its institution, bound to its filters and order. */
+                    cursor?: components["parameters"]["cursor"];
+                    /** @description UTC date; included. Default: the first of this month. */
+                    from?: components["parameters"]["usage_from"];
+                    /** @description How many: of a list usually 50, facets 20, restores, export jobs and dead letters 100. */
+                    limit?: components["parameters"]["limit"];
+                    /** @description UTC date; included. Default: today. */
+                    to?: components["parameters"]["usage_to"];
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                "5XX": components["responses"]["Problem"];
+                200: components["responses"]["Usage"];
+                400: components["responses"]["Problem"];
+                401: components["responses"]["Unauthorized"];
+                403: components["responses"]["Problem"];
+                404: components["responses"]["Problem"];
+                429: components["responses"]["Later"];
+                503: components["responses"]["Later"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3170,6 +3386,37 @@ export interface components {
         };
         ActionTypes: {
             data: components["schemas"]["ActionType"][];
+        };
+        Alert: {
+            /** @description How often it was raised since it is what it is. */
+            fired: number;
+            /** Format: date-time */
+            fired_at?: string;
+            /**
+             * @description count: more than more_than in minutes. first: the first time that an actor, an address or an API key is seen.
+             * @enum {string}
+             */
+            kind: "count" | "first";
+            /** @description Of count: actions that came too long after they occurred to be counted (an hour, or minutes where they are more). */
+            late?: number;
+            minutes?: number;
+            more_than?: number;
+            /**
+             * @description Of first: what is new.
+             * @enum {string}
+             */
+            of?: "actor" | "ip" | "api_key";
+            /** @description Nothing is watched. What came meanwhile is looked at when it is no longer. */
+            paused?: boolean;
+            /** @description Of count: for how many minutes it says nothing more. Default: minutes. */
+            quiet?: number;
+            /**
+             * Format: date-time
+             * @description When the stream took the last action that was looked at and that the search means.
+             */
+            through?: string;
+            /** @description ID of a webhook for alerts. Without one the alert stands in the log only. */
+            webhook?: string;
         };
         Alive: {
             /** @constant */
@@ -3333,6 +3580,134 @@ export interface components {
             /** @constant */
             schema?: "action/1";
         };
+        /** @description An action as an event of the Elastic Common Schema 9.4.0, whose names these are, but for those under actionlog. docs/ecs.md has the mapping. */
+        EcsEvent: {
+            /** Format: date-time */
+            "@timestamp": string;
+            /** @description What the schema has no field for. */
+            actionlog: {
+                actor: components["schemas"]["EcsKnown"];
+                actor_masked?: boolean;
+                /** @enum {string} */
+                category: "institution" | "course" | "api";
+                changes?: {
+                    after?: string;
+                    before?: string;
+                    field?: string;
+                }[];
+                channel?: string;
+                class?: {
+                    id?: string;
+                    title?: string;
+                };
+                course?: {
+                    id?: string;
+                    title?: string;
+                };
+                day: string;
+                /** @description As JSON. */
+                details?: string;
+                label?: string;
+                on_behalf_of?: components["schemas"]["EcsKnown"];
+                position?: string;
+                request?: {
+                    content_type?: string;
+                    route?: string;
+                };
+                targets?: {
+                    email?: string;
+                    external_id?: string;
+                    id?: string;
+                    kind?: string;
+                    name?: string;
+                    roles?: string[];
+                }[];
+                trace?: {
+                    batch_id?: string;
+                    session_id?: string;
+                };
+                warnings?: string[];
+            };
+            ecs: {
+                version: string;
+            };
+            event: {
+                action: string;
+                /** @description Absent where the code is not known. */
+                category?: string[];
+                /**
+                 * Format: date-time
+                 * @description When the stream took it.
+                 */
+                created?: string;
+                /** @constant */
+                dataset: "actionlog.action";
+                id: string;
+                /** @enum {string} */
+                kind: "event" | "alert";
+                /** @constant */
+                module: "actionlog";
+                /** @description The document, byte for byte. */
+                original: string;
+                /** @enum {string} */
+                outcome?: "success" | "failure" | "unknown";
+                reason?: string;
+                type: string[];
+            };
+            http?: {
+                request?: {
+                    id?: string;
+                    method?: string;
+                };
+                response?: {
+                    status_code: number;
+                };
+            };
+            message: string;
+            organization: {
+                id: string;
+                name?: string;
+            };
+            related?: {
+                ip?: string[];
+                user?: string[];
+            };
+            source?: {
+                ip: string;
+            };
+            url?: {
+                domain?: string;
+                fragment?: string;
+                original: string;
+                path?: string;
+                port?: number;
+                query?: string;
+                scheme?: string;
+            };
+            user?: {
+                effective?: components["schemas"]["EcsUser"];
+                email?: string;
+                full_name?: string;
+                id?: string;
+                name?: string;
+                roles?: string[];
+                target?: components["schemas"]["EcsUser"];
+            };
+            user_agent?: {
+                original: string;
+            };
+        };
+        EcsKnown: {
+            external_id?: string;
+            kind?: string;
+        };
+        EcsUser: {
+            email?: string;
+            full_name?: string;
+            id?: string;
+            name?: string;
+            roles?: string[];
+        };
         Export: {
             bom: boolean;
             by: components["schemas"]["ExportedBy"];
@@ -3360,7 +3735,7 @@ export interface components {
                 [key: string]: string[];
             };
             /** @enum {string} */
-            format: "ndjson" | "json" | "csv";
+            format: "ndjson" | "json" | "csv" | "ecs";
             /**
              * Format: date-time
              * @description Included.
@@ -3416,8 +3791,8 @@ export interface components {
                 sha256: string;
             };
         };
-        /** @description A line of an export as NDJSON. */
-        ExportLine: components["schemas"]["Record"] | components["schemas"]["ExportEnd"];
+        /** @description A line of an export as NDJSON or ECS. */
+        ExportLine: components["schemas"]["Record"] | components["schemas"]["EcsEvent"] | components["schemas"]["ExportEnd"];
         ExportRequest: {
             /**
              * @description Of CSV only: it begins with a byte order mark.
@@ -3432,7 +3807,7 @@ export interface components {
              * @default ndjson
              * @enum {string}
              */
-            format: "ndjson" | "json" | "csv";
+            format: "ndjson" | "json" | "csv" | "ecs";
             /**
              * @default newest
              * @enum {string}
@@ -3476,8 +3851,8 @@ export interface components {
                 next: string;
             };
         };
-        /** @description A line of the feed as NDJSON. */
-        FeedLine: components["schemas"]["Record"] | components["schemas"]["FeedEnd"];
+        /** @description A line of the feed as NDJSON or ECS. */
+        FeedLine: components["schemas"]["Record"] | components["schemas"]["EcsEvent"] | components["schemas"]["FeedEnd"];
         FeedPage: {
             data: components["schemas"]["Record"][];
             page: components["schemas"]["FeedPlace"];
@@ -3632,6 +4007,26 @@ export interface components {
             took_ms: number;
             tz: string;
         };
+        NewAlert: {
+            /**
+             * @description count: more than more_than in minutes. first: the first time that an actor, an address or an API key is seen.
+             * @enum {string}
+             */
+            kind: "count" | "first";
+            minutes?: number;
+            more_than?: number;
+            /**
+             * @description Of first: what is new.
+             * @enum {string}
+             */
+            of?: "actor" | "ip" | "api_key";
+            /** @description Nothing is watched. What came meanwhile is looked at when it is no longer. */
+            paused?: boolean;
+            /** @description Of count: for how many minutes it says nothing more. Default: minutes. */
+            quiet?: number;
+            /** @description ID of a webhook for alerts. Without one the alert stands in the log only. */
+            webhook?: string;
+        };
         NewRestore: {
             /** @description Only what a search with these parameters finds, as {"category": "course", "user": ["melody wang"]}; no time, and near names only with near=include. Together at most 500 bytes. */
             filter?: {
@@ -3643,6 +4038,16 @@ export interface components {
             reason: string;
             /** @description The last UTC day, included. Default: the last that is not searchable any more; a later one is refused. */
             to?: string | "";
+        };
+        NewSearch: {
+            alert?: components["schemas"]["NewAlert"];
+            /** @description Parameters of a search, beside q; each a text or a list of texts. */
+            filter?: {
+                [key: string]: string | string[];
+            };
+            name: string;
+            /** @description As in the search box. */
+            q?: string;
         };
         NewSupport: {
             /** @description Not _platform. */
@@ -3681,8 +4086,11 @@ export interface components {
             filter?: {
                 [key: string]: string | string[];
             };
-            /** @enum {string} */
-            format?: "json";
+            /**
+             * @description Of an action.
+             * @enum {string}
+             */
+            format?: "json" | "ecs";
             name: string;
             /** @description How many actions a message has at most. Default: 1. */
             per_message?: number;
@@ -3869,6 +4277,20 @@ export interface components {
             /** @description As 24h; at most 744h. */
             overlap: string;
         };
+        SavedSearch: {
+            alert?: components["schemas"]["Alert"];
+            by: components["schemas"]["ExportedBy"];
+            /** Format: date-time */
+            changed_at: string;
+            changed_by: components["schemas"]["ExportedBy"];
+            /** Format: date-time */
+            created_at: string;
+            filter: components["schemas"]["Filter"];
+            id: string;
+            name: string;
+            /** @description All of the filter, as in the search box. */
+            q: string;
+        };
         SecretRotation: {
             /** @description As 24h; 31 days at most. */
             overlap?: string;
@@ -3971,6 +4393,46 @@ export interface components {
             relation: "eq" | "gte";
             value: number;
         };
+        /** @description What is an institution's of a span of days. There is none where nothing is. */
+        Usage: {
+            /** @description Actions that occurred then and that were acknowledged, each once. What the service records of its own use is in it. */
+            actions: number;
+            /** @description Lines of the archive: what was published again stands there again. null: there is no archive. */
+            archived: number | null;
+            /** @description Length of these lines before compression. null: not known, because a part was archived by an earlier version, or there is no archive. */
+            bytes: number | null;
+            /** Format: date */
+            from: string;
+            institution: string;
+            /**
+             * Format: date
+             * @description Included.
+             */
+            to: string;
+        };
+        UsageMeta: {
+            /** @enum {string} */
+            by: "day" | "month" | "total";
+            /** @description Position (incarnation.sequence) up to which all is counted; what came since may be. null: nothing was published yet. */
+            complete_through: string | null;
+            /**
+             * Format: date
+             * @description Days before it are not counted: they are not in the store, and there is no archive. null: all days are.
+             */
+            counted_from: string | null;
+            /** Format: date */
+            from: string;
+            /**
+             * Format: date
+             * @description Included.
+             */
+            to: string;
+        };
+        UsagePage: {
+            data: components["schemas"]["Usage"][];
+            meta: components["schemas"]["UsageMeta"];
+            page: components["schemas"]["Page"];
+        };
         Webhook: {
             by: components["schemas"]["ExportedBy"];
             /** Format: date-time */
@@ -3978,8 +4440,11 @@ export interface components {
             /** @enum {string} */
             events: "actions" | "alerts";
             filter: components["schemas"]["Filter"];
-            /** @enum {string} */
-            format: "json";
+            /**
+             * @description Of an action.
+             * @enum {string}
+             */
+            format: "json" | "ecs";
             id: string;
             name: string;
             /**
@@ -4270,7 +4735,7 @@ export interface components {
                 "application/json": components["schemas"]["Facets"];
             };
         };
-        /** @description Actions in the order of the stream. As server-sent events: `action`, whose data is a Record and whose id is the cursor behind it; `page`, whose data is {"next","more"} and whose id is that next; `unavailable` where the service cannot answer completely at the moment. It ends after five minutes; come back with Last-Event-ID. */
+        /** @description Actions in the order of the stream. As server-sent events: `action`, whose data is a Record (or, with format=ecs, an EcsEvent) and whose id is the cursor behind it; `page`, whose data is {"next","more"} and whose id is that next; `unavailable` where the service cannot answer completely at the moment. It ends after five minutes; come back with Last-Event-ID. */
         Feed: {
             headers: {
                 /** @description The parameter after of the next page. */
@@ -4561,6 +5026,39 @@ export interface components {
                 "application/json": components["schemas"]["Restores"];
             };
         };
+        /** @description The search. */
+        SavedSearch: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SavedSearch"];
+            };
+        };
+        /** @description All of them, by name. */
+        SavedSearches: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    data: components["schemas"]["SavedSearch"][];
+                };
+            };
+        };
+        /** @description The search. */
+        SearchSaved: {
+            headers: {
+                Location: components["headers"]["Location"];
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SavedSearch"];
+            };
+        };
         /** @description It is over. If it was your own, you are signed out. */
         SessionEnded: {
             headers: {
@@ -4691,6 +5189,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The usage, by institution and then by day. */
+        Usage: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UsagePage"];
+            };
+        };
         /** @description The webhook. */
         Webhook: {
             headers: {
@@ -4778,12 +5286,12 @@ export interface components {
         cursor: string;
         /** @description UTC date, where an id was used on several days. */
         day: string;
-        /** @description `line`: NDJSON ends with {"end":{"count","sha256","complete_through"}}, and restored and missing as in meta. */
+        /** @description `line`: NDJSON and ECS end with {"end":{"count","sha256","complete_through"}}, and restored and missing as in meta. */
         end: "line" | "";
         /** @description category, action, outcome, actor_kind, channel, request_method, response_code, request_content_type, ip, actor, course or class. */
         field: "category" | "action" | "outcome" | "actor_kind" | "channel" | "request_method" | "response_code" | "request_content_type" | "ip" | "actor" | "course" | "class";
-        /** @description `ndjson` (default), `json` (one array) or `csv`. */
-        format: "ndjson" | "json" | "csv" | "";
+        /** @description `ndjson` (default), `json` (one array), `csv`, or `ecs`: events of the Elastic Common Schema, one a line. */
+        format: "ndjson" | "json" | "csv" | "ecs" | "";
         /** @description RFC 3339, `now`, `now-30d` (s m h d w), or a date in `tz`. Inclusive. */
         from: string;
         /** @description ID. */
@@ -4838,6 +5346,12 @@ export interface components {
         total: "some" | "exact" | "none" | "";
         /** @description IANA time zone of dates, intervals and CSV's local times. Default UTC. */
         tz: string;
+        /** @description A row for each `day` (default), each `month` or the `total` of an institution. */
+        usage_by: "day" | "month" | "total" | "";
+        /** @description UTC date; included. Default: the first of this month. */
+        usage_from: string;
+        /** @description UTC date; included. Default: today. */
+        usage_to: string;
         /** @description Whom: an e-mail address exactly (any letter case), its beginning (`jane@*`), a domain (`@school.example`), `id:` and an ID, or an ID or name: people of whom every word matches after folding. The display name of the platform's staff finds all of them. */
         user: string[];
         /** @description In which role: `any` (default), `actor`, `target`, `on_behalf_of`. */
@@ -4944,6 +5458,7 @@ export type About = components['schemas']['About'];
 export type Account = components['schemas']['Account'];
 export type ActionType = components['schemas']['ActionType'];
 export type ActionTypes = components['schemas']['ActionTypes'];
+export type Alert = components['schemas']['Alert'];
 export type Alive = components['schemas']['Alive'];
 export type Bucket = components['schemas']['Bucket'];
 export type Category = components['schemas']['Category'];
@@ -4961,6 +5476,9 @@ export type DeadLetters = components['schemas']['DeadLetters'];
 export type DeadLettersMeta = components['schemas']['DeadLettersMeta'];
 export type Difference = components['schemas']['Difference'];
 export type Document = components['schemas']['Document'];
+export type EcsEvent = components['schemas']['EcsEvent'];
+export type EcsKnown = components['schemas']['EcsKnown'];
+export type EcsUser = components['schemas']['EcsUser'];
 export type Export = components['schemas']['Export'];
 export type ExportedBy = components['schemas']['ExportedBy'];
 export type ExportEnd = components['schemas']['ExportEnd'];
@@ -4992,7 +5510,9 @@ export type MadeToken = components['schemas']['MadeToken'];
 export type Matched = components['schemas']['Matched'];
 export type MatchedOn = components['schemas']['MatchedOn'];
 export type Meta = components['schemas']['Meta'];
+export type NewAlert = components['schemas']['NewAlert'];
 export type NewRestore = components['schemas']['NewRestore'];
+export type NewSearch = components['schemas']['NewSearch'];
 export type NewSupport = components['schemas']['NewSupport'];
 export type NewToken = components['schemas']['NewToken'];
 export type NewWebhook = components['schemas']['NewWebhook'];
@@ -5018,6 +5538,7 @@ export type RestoreStatus = components['schemas']['RestoreStatus'];
 export type RestoreStep = components['schemas']['RestoreStep'];
 export type Role = components['schemas']['Role'];
 export type Rotation = components['schemas']['Rotation'];
+export type SavedSearch = components['schemas']['SavedSearch'];
 export type SecretRotation = components['schemas']['SecretRotation'];
 export type Session = components['schemas']['Session'];
 export type Sessions = components['schemas']['Sessions'];
@@ -5029,6 +5550,9 @@ export type Token = components['schemas']['Token'];
 export type Tokens = components['schemas']['Tokens'];
 export type TokenSignIn = components['schemas']['TokenSignIn'];
 export type Total = components['schemas']['Total'];
+export type Usage = components['schemas']['Usage'];
+export type UsageMeta = components['schemas']['UsageMeta'];
+export type UsagePage = components['schemas']['UsagePage'];
 export type Webhook = components['schemas']['Webhook'];
 export type Who = components['schemas']['Who'];
 export type ResponseAbout = components['responses']['About'];
@@ -5078,6 +5602,9 @@ export type ResponseReplayed = components['responses']['Replayed'];
 export type ResponseRestore = components['responses']['Restore'];
 export type ResponseRestoreNoted = components['responses']['RestoreNoted'];
 export type ResponseRestores = components['responses']['Restores'];
+export type ResponseSavedSearch = components['responses']['SavedSearch'];
+export type ResponseSavedSearches = components['responses']['SavedSearches'];
+export type ResponseSearchSaved = components['responses']['SearchSaved'];
 export type ResponseSessionEnded = components['responses']['SessionEnded'];
 export type ResponseSessions = components['responses']['Sessions'];
 export type ResponseSignedIn = components['responses']['SignedIn'];
@@ -5090,6 +5617,7 @@ export type ResponseTakenBefore = components['responses']['TakenBefore'];
 export type ResponseTokens = components['responses']['Tokens'];
 export type ResponseToProvider = components['responses']['ToProvider'];
 export type ResponseUnauthorized = components['responses']['Unauthorized'];
+export type ResponseUsage = components['responses']['Usage'];
 export type ResponseWebhook = components['responses']['Webhook'];
 export type ResponseWebhookMade = components['responses']['WebhookMade'];
 export type ResponseWebhooks = components['responses']['Webhooks'];
@@ -5139,6 +5667,9 @@ export type ParameterTarget = components['parameters']['target'];
 export type ParameterTo = components['parameters']['to'];
 export type ParameterTotal = components['parameters']['total'];
 export type ParameterTz = components['parameters']['tz'];
+export type ParameterUsageBy = components['parameters']['usage_by'];
+export type ParameterUsageFrom = components['parameters']['usage_from'];
+export type ParameterUsageTo = components['parameters']['usage_to'];
 export type ParameterUser = components['parameters']['user'];
 export type ParameterUserRole = components['parameters']['user_role'];
 export type RequestBodyActions = components['requestBodies']['Actions'];

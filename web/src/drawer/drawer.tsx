@@ -255,7 +255,7 @@ function TakeAway({ institution, id, day }: Props) {
       <Button className="quiet" aria-label={t("export_one")}><Icon name="export" /></Button>
       <Popover className="popover">
         <Menu className="menu">
-          {["csv", "json", "ndjson"].map((f) => <MenuItem key={f} href={at(f)} download="">{f.toUpperCase()}</MenuItem>)}
+          {["csv", "json", "ndjson", "ecs"].map((f) => <MenuItem key={f} href={at(f)} download="">{f.toUpperCase()}</MenuItem>)}
         </Menu>
       </Popover>
     </MenuTrigger>

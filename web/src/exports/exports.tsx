@@ -45,7 +45,7 @@ function NewExport({ institution, search, close }: { institution: string; search
   const { t, number } = useText();
   const { zoneName } = useSettings();
   const queries = useQueryClient();
-  const [format, setFormat] = useState<"csv" | "json" | "ndjson">("csv");
+  const [format, setFormat] = useState<"csv" | "json" | "ndjson" | "ecs">("csv");
   const time = useTimeName()(timeOf(search));
   // The same as the list: near names are in it where they are in the list.
   const filter = { range: search.range ?? (search.from || search.to ? [] : ["7d"]), ...search, near: search.near ?? ["auto"], tz: search.tz ?? [zoneName] };
@@ -79,7 +79,7 @@ function NewExport({ institution, search, close }: { institution: string; search
       {count.data?.meta.missing && count.data.meta.missing.length > 0 && <p className="notice">{t("export_missing")}</p>}
       <RadioGroup className="roles" value={format} onChange={(f) => setFormat(f as typeof format)} orientation="horizontal">
         <Label>{t("export_format")}</Label>
-        <div className="segments">{(["csv", "json", "ndjson"] as const).map((f) => <Radio key={f} value={f} className="segment">{f.toUpperCase()}</Radio>)}</div>
+        <div className="segments">{(["csv", "json", "ndjson", "ecs"] as const).map((f) => <Radio key={f} value={f} className="segment">{f.toUpperCase()}</Radio>)}</div>
       </RadioGroup>
       <p className="hint">{t(`export_${format}`)}</p>
       {create.error && <Failed error={create.error} />}
@@ -111,7 +111,7 @@ function JobRow({ institution, id, first, take = false }: { institution: string;
     mutationFn: async () => {
       const control = (stop.current = new AbortController());
       setGot(0);
-      const types = { csv: "text/csv", json: "application/json", ndjson: "application/x-ndjson" };
+      const types = { csv: "text/csv", json: "application/json", ndjson: "application/x-ndjson", ecs: "application/x-ndjson" };
       const blob = await download(
         { address: `/v1/institutions/${encodeURIComponent(institution)}/exports/${encodeURIComponent(id)}/content`, bytes: j.bytes ?? 0, sha256: j.sha256 ?? "", contentType: types[j.format] },
         setGot,

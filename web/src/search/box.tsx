@@ -75,7 +75,9 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
     placeholderData: keepPreviousData,
   });
   const recent = useRecent(institution);
-  const offers: Offer[] = !offering || settled !== value ? [] : [...(value === "" ? recent.all : []), ...(completions.data?.data ?? [])];
+  const saved = useQuery({ queryKey: ["searches", institution], queryFn: () => api.searches(institution), enabled: offering && value === "" });
+  const named: Offer[] = (saved.data?.data ?? []).slice(0, 6).map((s) => ({ kind: "saved", text: s.q, start: 1, end: 1, label: s.name, detail: s.q, match: "exact" }));
+  const offers: Offer[] = !offering || settled !== value ? [] : [...(value === "" ? [...named, ...recent.all] : []), ...(completions.data?.data ?? [])];
 
   const queries = useQueryClient();
   const run = async (q: string, final: boolean) => {
@@ -124,7 +126,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
   const take = (i: number) => {
     const o = offers[i];
     if (!o) return;
-    if (o.kind === "recent") return void run(o.text, true);
+    if (o.kind === "recent" || o.kind === "saved") return void run(o.text, true);
     const from = units(value, o.start - 1);
     const to = units(value, o.end - 1);
     const next = value.slice(0, from) + o.text + value.slice(to).replace(/^ /, o.text.endsWith(" ") ? "" : " ");
@@ -228,7 +230,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
 }
 
 /** How the text may go on, or one that was searched before. */
-type Offer = Omit<Awaited<ReturnType<typeof api.completions>>["data"][number], "kind"> & { kind: "name" | "value" | "action" | "person" | "course" | "class" | "recent" };
+type Offer = Omit<Awaited<ReturnType<typeof api.completions>>["data"][number], "kind"> & { kind: "name" | "value" | "action" | "person" | "course" | "class" | "recent" | "saved" };
 
 const searched = new Map<string, string[]>();
 

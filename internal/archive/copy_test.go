@@ -1,0 +1,114 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestCopyWhileItIsWritten: whenever a copy is taken, it proves itself, and has all that was
+// archived before.
+func TestCopyWhileItIsWritten(t *testing.T) {
+	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "archive")
+	w := newWriter(t, dir)
+	ctx, stop := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	written := 0
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for n := 1; ctx.Err() == nil && n < 4000; n += 10 {
+			if err := w.Append(context.Background(), lines(n, 10)); err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			written = n + 9
+			mu.Unlock()
+			if n%50 == 1 {
+				if err := w.Seal(context.Background()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	target, err := NewFolder(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 8 {
+		mu.Lock()
+		least := written
+		mu.Unlock()
+		c, err := Copy(t.Context(), FolderAt(filepath.Join(dir, "archive")), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := verify(t, filepath.Dir(to), w.public)
+		if len(report.Findings) > 0 || report.Segments != c.Segments {
+			t.Fatalf("%+v: %+v", c, report)
+		}
+		if have := report.Actions + report.Unsealed; have < uint64(least) {
+			t.Fatalf("%d of %d actions are in the copy: %+v", have, least, c)
+		}
+	}
+	stop()
+	writing.Wait()
+}
+
+// TestCopyRefuses: another archive, one that went back, and a damaged segment.
+func TestCopyRefuses(t *testing.T) {
+	sealed := func(n int) (string, *Writer) {
+		dir := t.TempDir()
+		w := newWriter(t, dir)
+		for i := range n {
+			if err := errors.Join(w.Append(t.Context(), lines(1+10*i, 10)), w.Seal(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return filepath.Join(dir, "archive"), w
+	}
+	one, _ := sealed(3)
+	to, err := NewFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Copy(t.Context(), FolderAt(one), to); err != nil || c.New != 3 {
+		t.Fatal(c, err)
+	}
+	if c, err := Copy(t.Context(), FolderAt(one), to); err != nil || c.New != 0 || c.Segments != 3 || c.Through.IsZero() {
+		t.Errorf("again: %+v %v", c, err)
+	}
+	shorter, _ := sealed(2)
+	longer, _ := sealed(4)
+	for dir, why := range map[string]string{shorter: "it went back", longer: "another archive"} {
+		if _, err := Copy(t.Context(), FolderAt(dir), to); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+	segments, err := filepath.Glob(filepath.Join(longer, "segments", "*.zst"))
+	if err != nil || len(segments) != 4 {
+		t.Fatal(segments, err)
+	}
+	text, err := os.ReadFile(segments[1])
+	if err == nil {
+		text[len(text)/2] ^= 1
+		err = os.WriteFile(segments[1], text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := NewFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Copy(t.Context(), FolderAt(longer), fresh); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a damaged segment: %v", err)
+	}
+}

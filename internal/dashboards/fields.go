@@ -1,0 +1,93 @@
+package dashboards
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"actionlog/mappings"
+)
+
+// Names of the fields that the engine computes when it is asked: the hours of an action
+// where the institution is.
+const (
+	hourOfDay  = "hour_of_day"
+	dayOfWeek  = "day_of_week"
+	outOfHours = "out_of_hours"
+)
+
+// field is a field of the index pattern.
+type field struct {
+	Name         string   `json:"name"`
+	Type         string   `json:"type"`
+	Engine       []string `json:"esTypes,omitempty"`
+	Count        int      `json:"count"`
+	Scripted     bool     `json:"scripted"`
+	Script       string   `json:"script,omitempty"`
+	Lang         string   `json:"lang,omitempty"`
+	Searchable   bool     `json:"searchable"`
+	Aggregatable bool     `json:"aggregatable"`
+	DocValues    bool     `json:"readFromDocValues"`
+}
+
+// kinds are what the types of the engine are called there.
+var kinds = map[string]string{"keyword": "string", "text": "string", "date": "date", "date_nanos": "date", "long": "number", "boolean": "boolean", "ip": "ip"}
+
+// fields are those of the mapping of a day, by name, and those that are computed.
+func (o Options) fields() []field {
+	all := fieldsOf("", mappings.Body(mappings.Actions, mappings.Settings{})["mappings"].(map[string]any))
+	for _, name := range []string{"_id", "_index"} {
+		all = append(all, field{Name: name, Type: "string", Searchable: true, Aggregatable: true})
+	}
+	all = append(all, field{Name: "_source", Type: "_source"})
+	slices.SortFunc(all, func(a, b field) int { return cmp.Compare(a.Name, b.Name) })
+	return append(all, o.computed()...)
+}
+
+func fieldsOf(path string, object map[string]any) (all []field) {
+	for name, v := range object["properties"].(map[string]any) {
+		f := v.(map[string]any)
+		kind, leaf := f["type"].(string)
+		if !leaf {
+			all = append(all, fieldsOf(path+name+".", f)...)
+			continue
+		}
+		docValues := kind != "text" && f["doc_values"] != false
+		all = append(all, field{Name: path + name, Type: kinds[kind], Engine: []string{kind}, Searchable: f["index"] != false, Aggregatable: docValues, DocValues: docValues})
+	}
+	return all
+}
+
+// computed are the fields that say when it was where the institution is. The instant goes
+// through milliseconds: releases of the two engines differ in what a date is to a script.
+func (o Options) computed() []field {
+	at := fmt.Sprintf("ZonedDateTime.ofInstant(Instant.ofEpochMilli(doc['occurred_at'].value.toInstant().toEpochMilli()), ZoneId.of('%s'))", o.zone())
+	from, to := o.hours()
+	scripted := func(name, kind, script string) field {
+		return field{Name: name, Type: kind, Scripted: true, Lang: "painless", Script: script, Searchable: true, Aggregatable: true}
+	}
+	return []field{
+		scripted(hourOfDay, "number", "return "+at+".getHour();"),
+		scripted(dayOfWeek, "string", "def day = "+at+".getDayOfWeek(); return day.getValue() + ' ' + day.getDisplayName(TextStyle.FULL, Locale.ENGLISH);"),
+		scripted(outOfHours, "boolean", fmt.Sprintf("def at = %s; int hour = at.getHour(); return at.getDayOfWeek().getValue() > 5 || hour < %d || hour >= %d;", at, from, to)),
+	}
+}
+
+// script is that of a computed field.
+func (o Options) script(name string) map[string]any {
+	for _, f := range o.computed() {
+		if f.Name == name {
+			return map[string]any{"source": f.Script, "lang": f.Lang}
+		}
+	}
+	panic("dashboards: no field " + name) // a defect of this package: every test
+}
+
+// indexPattern is the days of actions. What is restored is not in it: it is of days that
+// may be there already.
+func (o Options) indexPattern() Object {
+	return o.object("index-pattern", "actions", map[string]any{
+		"title": o.Prefix + "actions-*", "timeFieldName": "occurred_at", "fields": text(o.fields()),
+		"fieldFormatMap": text(map[string]any{hourOfDay: map[string]any{"id": "number", "params": map[string]any{"pattern": "00"}}}),
+	})
+}
