@@ -26,6 +26,11 @@ func TestLinksOfDocuments(t *testing.T) {
 	if err != nil || len(documents) < 40 {
 		t.Fatal(documents, err)
 	}
+	deploy, err := filepath.Glob(filepath.Join("deploy", "*", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents = append(documents, deploy...)
 	indexed := map[string]bool{}
 	for _, path := range documents {
 		for _, link := range linksOf(t, path) {

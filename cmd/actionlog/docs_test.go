@@ -94,7 +94,11 @@ func documentation(t *testing.T) (paths []string) {
 	if err != nil || len(paths) < 20 {
 		t.Fatal(paths, err)
 	}
-	return append(paths, filepath.Join(root, "README.md"), filepath.Join(root, "ARCHITECTURE.md"), filepath.Join(root, "web", "README.md"))
+	deploy, err := filepath.Glob(filepath.Join(root, "deploy", "*", "README.md"))
+	if err != nil || len(deploy) == 0 {
+		t.Fatal(deploy, err)
+	}
+	return append(append(paths, deploy...), filepath.Join(root, "README.md"), filepath.Join(root, "ARCHITECTURE.md"), filepath.Join(root, "web", "README.md"))
 }
 
 // block is a fenced block.
@@ -106,7 +110,7 @@ type block struct {
 
 var (
 	fence    = regexp.MustCompile("^(\\s*)```+\\s*([a-z]*)\\s*$")
-	typed    = regexp.MustCompile(`^\s*(\$ )?(sudo |[A-Z_]+=\S+ )*(actionlog|bin/actionlog|curl|make|docker|git|go|nats|nats-server|kubectl|systemctl|npm|psql|zstdcat|export|source|apt-get)( |$)`)
+	typed    = regexp.MustCompile(`^\s*(\$ )?(sudo |[A-Z_]+=\S+ )*(actionlog|bin/actionlog|curl|make|docker|git|go|nats|nats-server|kubectl|systemctl|install|npm|psql|zstdcat|export|source|apt-get)( |$)`)
 	notRun   = regexp.MustCompile(`^# Not run by the tests: (\S.{10,})\n`)
 	anything = regexp.MustCompile(` *… *`)
 	indents  = regexp.MustCompile(`^(    |\t)`)
