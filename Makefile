@@ -34,8 +34,10 @@ cross: ## bin/cross: the binary of each platform of a release, and that each is 
 	done
 	$(GO) run ./internal/supply binaries $(foreach p,$(PLATFORMS),bin/cross/$(subst /,_,$(p))/actionlog)
 
-release-files: build ## bin/release: what a release has beside the binary: man pages and completions
-	rm -rf bin/release && mkdir -p bin/release/completions
+release-files: build ## bin/release: what a release has beside the binary: man pages, completions, units
+	rm -rf bin/release && mkdir -p bin/release/completions bin/release/systemd
+	cp deploy/systemd/actionlog* bin/release/systemd
+	sed -i.bak 's#/usr/local/bin/#/usr/bin/#; s#^\# /etc/systemd/#\# /usr/lib/systemd/#' bin/release/systemd/*.service && rm bin/release/systemd/*.bak
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} bin/actionlog man bin/release/man
 	gzip -9n bin/release/man/*.1
 	bin/actionlog completion bash >bin/release/completions/actionlog.bash
