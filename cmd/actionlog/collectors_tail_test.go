@@ -96,7 +96,7 @@ func rsyslog(t *testing.T, file, address string) *process {
 
 // A collector that writes events of ECS into a file, and rsyslog, which reads it and sends
 // on: both are killed again and again, and the service too. The file has each action exactly
-// once; what rsyslog sends has each at least once.
+// once; what rsyslog sends, to a receiver that is there, has each at least once.
 func TestRsyslogReadsTheFeed(t *testing.T) {
 	t.Parallel()
 	dir, out := t.TempDir(), t.TempDir()

@@ -199,10 +199,14 @@ func TestElasticAgent(t *testing.T) {
 	serving.start(t)
 	s = connect(t, dir)
 	s.publish(t, numbered("e", 60, 100))
-	for more := true; more; {
+	more := true
+	for runs := 0; more && runs < 5; runs++ {
 		if more, err = a.run(10, false); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if more {
+		t.Error("there is more and more")
 	}
 	for n := range 100 {
 		id := fmt.Sprintf("e%d", n)
