@@ -3,7 +3,6 @@ package dashboards
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -284,7 +283,7 @@ func TestQueries(t *testing.T) {
 		for _, p := range d.panels {
 			for _, pair := range []string{"()", "[]"} {
 				if strings.Count(p.query, pair[:1]) != strings.Count(p.query, pair[1:]) {
-					t.Error(fmt.Sprint(d.name, " ", p.name, ": ", p.query))
+					t.Errorf("%s %s: %s", d.name, p.name, p.query)
 				}
 			}
 			if p.chart != list && p.chart != gauge && len(p.by) == 0 {
