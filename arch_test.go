@@ -16,8 +16,8 @@ import (
 var mayImport = map[string][]string{
 	".":                   nil,
 	"cmd/actionlog":       {"*"},
-	"indexer":             nil,
-	"search":              {"internal/people"},
+	"indexer":             {"internal/tracing"},
+	"search":              {"internal/people", "internal/tracing"},
 	"restore":             nil,
 	"feed":                {"internal/match"}, // ADR 34
 	"webhooks":            nil,                // ADR 35
@@ -25,13 +25,14 @@ var mayImport = map[string][]string{
 	"mappings":            nil,
 	"internal/people":     nil,
 	"internal/demo":       nil, // ADR 10
-	"internal/archive":    nil,
-	"internal/bus":        nil,
+	"internal/archive":    {"internal/tracing"},
+	"internal/bus":        {"internal/tracing"},
 	"internal/access":     nil,
 	"internal/signin":     nil,
 	"internal/sqlite":     {"internal/people"},
 	"internal/elastic":    {"internal/people", "mappings"},
 	"internal/doctor":     nil,
+	"internal/tracing":    nil, // ADR 37
 	"internal/match":      {"internal/people"}, // what a query means, once
 	"internal/storetest":  {"internal/people", "internal/match"},
 	"internal/enginetest": nil,
@@ -50,6 +51,7 @@ var onlyIn = map[string][]string{
 	"github.com/nats-io/nats.go":            {"internal/bus", "indexer", "cmd/actionlog", "internal/torture"},
 	"github.com/nats-io/nkeys":              {"internal/bus"},
 	"github.com/synadia-io/":                {"internal/bus"},
+	"go.opentelemetry.io/":                  {"internal/tracing"},
 	"github.com/elastic/":                   {"internal/elastic"},
 	"github.com/prometheus/":                {"search", "indexer", "cmd/actionlog"},
 	"github.com/alecthomas/kong":            {"cmd/actionlog"},
