@@ -254,14 +254,14 @@ test("an action as link, JSON and curl; and as a file", async () => {
   const other = await visit(browser, service, (await copied("Link")).slice(service.url.length));
   await other.locator(".drawer").getByText("Melody Wang").first().waitFor();
   await other.done();
-  for (const format of ["CSV", "JSON", "NDJSON"]) {
+  for (const format of ["CSV", "JSON", "NDJSON", "ECS"]) {
     const came = page.waitForEvent("download");
     await drawer.getByRole("button", { name: "Export this action" }).click();
     await page.getByRole("menuitem", { name: format, exact: true }).click();
     const file = await came;
     const text = readFileSync(await file.path(), "utf8");
-    assert.match(file.suggestedFilename(), new RegExp(`\\.${format.toLowerCase()}$`));
-    const found = format === "CSV" ? text.trim().split(/\r?\n/).length : [JSON.parse(text)].flat().map((r) => r.id ?? r.document.id);
+    assert.match(file.suggestedFilename(), new RegExp(`\\.${format.toLowerCase()}${format === "ECS" ? "\\.ndjson" : ""}$`));
+    const found = format === "CSV" ? text.trim().split(/\r?\n/).length : [JSON.parse(text)].flat().map((r) => r.event?.id ?? r.id ?? r.document.id);
     assert.deepEqual(found, format === "CSV" ? 2 : [known.removed.id]);
   }
   assert.ok(page.url().includes(known.removed.id), "the page stays where it is");

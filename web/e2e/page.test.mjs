@@ -334,7 +334,7 @@ test("a bulk operation is one row that opens", async () => {
   await page.done();
 });
 
-for (const format of ["CSV", "NDJSON", "JSON"]) {
+for (const format of ["CSV", "NDJSON", "JSON", "ECS"]) {
   test(`export as ${format}: how many, the file, checked`, async () => {
     const query = { category: "course", range: "30d" };
     const page = await visit(browser, service, `${log}?category=course&range=30d`);
@@ -351,7 +351,7 @@ for (const format of ["CSV", "NDJSON", "JSON"]) {
     await accessible(page, "a finished export");
     await shot(page, `export-${format.toLowerCase()}`);
     const text = file.toString("utf8");
-    const ids = format === "JSON" ? JSON.parse(text).map((r) => r.id) : format === "NDJSON" ? text.trim().split("\n").map((l) => JSON.parse(l).id) : [...text.matchAll(/^(?!\ufeff?id,)([A-Za-z0-9._:-]+),\d{4}-\d\d-\d\d,/gm)].map((m) => m[1]);
+    const ids = format === "JSON" ? JSON.parse(text).map((r) => r.id) : format === "NDJSON" || format === "ECS" ? text.trim().split("\n").map((l) => JSON.parse(l)).map((r) => r.event?.id ?? r.id) : [...text.matchAll(/^(?!\ufeff?id,)([A-Za-z0-9._:-]+),\d{4}-\d\d-\d\d,/gm)].map((m) => m[1]);
     assert.equal(ids.length, n);
     assert.equal(new Set(ids).size, n);
     assert.ok(ids.includes(known.removed.id));

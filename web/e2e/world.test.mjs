@@ -73,7 +73,7 @@ const said = Object.values(JSON.parse(readFileSync(new URL("../../search/locale/
 // Messages that are signs between two values would match anything.
 const german = new RegExp(`^(?:${said.join("|")}|${Object.entries(texts("de")).filter(([k]) => k !== "sentence" && k !== "range_between").map(([, v]) => pattern(v)).join("|")})$`, "s");
 // Numbers, names of zones, languages, formats, methods and files, signs between texts.
-const neutral = /^(?:[\d\s.,:+%…–·()"→×✓-]+|Europe\/Berlin|UTC|English|Deutsch|CSV|JSON|NDJSON|SHA-256|GET|POST|PUT|PATCH|DELETE|[\d,]+ (?:Byte|kB|MB)|actions-\S+|(?:Mo|Di|Mi|Do|Fr|Sa|So)\., \d+\. \p{L}+\.? \d{4})$/u;
+const neutral = /^(?:[\d\s.,:+%…–·()"→×✓-]+|Europe\/Berlin|UTC|English|Deutsch|CSV|JSON|NDJSON|ECS|SHA-256|GET|POST|PUT|PATCH|DELETE|[\d,]+ (?:Byte|kB|MB)|actions-\S+|(?:Mo|Di|Mi|Do|Fr|Sa|So)\., \d+\. \p{L}+\.? \d{4})$/u;
 
 async function allGerman(page, what) {
   const all = await spoken(page);
