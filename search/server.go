@@ -273,7 +273,7 @@ func (s *server) trace(c *gin.Context) {
 	case s.Tracer == nil, path == "/healthz", path == "/readyz", path == "/metrics":
 		return
 	}
-	ctx, end := s.Tracer.Serve(c.Request.Context(), c.Request, c.GetString(requestIDKey))
+	ctx, end := s.Tracer.Serve(c.Request.Context(), c.Request.Header, methodLabel(c.Request.Method), c.GetString(requestIDKey))
 	c.Request = c.Request.WithContext(ctx)
 	defer func() { end(c.FullPath(), c.Writer.Status()) }() // also of an export that breaks off
 	c.Next()

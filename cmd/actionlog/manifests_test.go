@@ -12,7 +12,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -253,6 +255,83 @@ func checkSchemas(t *testing.T, text string) {
 	}
 	if out, err := validate(file); err == nil {
 		t.Errorf("a misspelt field is not seen: %s", out)
+	}
+}
+
+// allowedCalls are the system calls of a group of systemd's, and of those in it.
+func allowedCalls(t *testing.T, group string) map[string]bool {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "syscall-filter", group).CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemd-analyze syscall-filter %s: %v\n%s", group, err, out)
+	}
+	calls := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		switch name := strings.TrimSpace(line); {
+		case name == "" || name == group || strings.HasPrefix(name, "#"):
+		case strings.HasPrefix(name, "@"):
+			maps.Copy(calls, allowedCalls(t, name))
+		default:
+			calls[name] = true
+		}
+	}
+	return calls
+}
+
+// TestUnitLetsTheServiceWork: every system call that the service makes, from start to stop
+// and under some load, is one that the unit's filter allows.
+func TestUnitLetsTheServiceWork(t *testing.T) {
+	strace, _ := tool(t, "strace"), tool(t, "systemd-analyze")
+	allowed := allowedCalls(t, "@system-service")
+	for _, group := range []string{"@privileged", "@resources"} {
+		for name := range allowedCalls(t, group) {
+			delete(allowed, name)
+		}
+	}
+	if !strings.Contains(deployed(t, "deploy", "systemd", "actionlog.service"), "SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\n") {
+		t.Fatal("the unit has another filter than this test")
+	}
+	if os.Geteuid() == 0 {
+		allowed["fchown"] = true // SQLite gives files to the owner of others, if it is root, which it is not there
+	}
+	dir, counts := t.TempDir(), filepath.Join(t.TempDir(), "counts")
+	p := &process{dir: dir, env: []string{"ACTIONLOG_TEST_MAIN=1"},
+		args: []string{strace, "-f", "-c", "-o", counts, os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", "300ms"}}
+	p.start(t)
+	s := connect(t, dir)
+	s.publish(t, inventedLines(200, time.Now()))
+	s.list(t, "invented", map[string][]string{"range": {"90d"}, "limit": {"1000"}})
+	s.command(t, statusDone, "export", "--institution", "invented", "--range", "90d", "-o", filepath.Join(t.TempDir(), "out.ndjson"))
+	s.archived(t)
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", p.cmd.Process.Pid)) // strace passes no signal on
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(string(children)))
+	if err == nil {
+		err = syscall.Kill(child, syscall.SIGINT)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // the status is strace's own
+	text, err := os.ReadFile(counts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 || fields[0] == "%" || strings.HasPrefix(fields[0], "---") || fields[len(fields)-1] == "total" {
+			continue
+		}
+		seen++
+		if name := fields[len(fields)-1]; !allowed[name] {
+			t.Errorf("the service calls %s, which the unit does not allow", name)
+		}
+	}
+	if seen < 30 {
+		t.Errorf("only %d system calls were seen:\n%s", seen, text)
 	}
 }
 

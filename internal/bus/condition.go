@@ -76,12 +76,12 @@ func Look(ctx context.Context, o DialOptions) (*Condition, error) {
 		c.Consumers[name] = ConsumerCondition{int64(i.NumPending), int64(i.NumAckPending), i.NumRedelivered, i.NumWaiting}
 	}
 	dead, err := js.Stream(ctx, StreamDead)
-	if err == nil {
-		c.Dead = dead.CachedInfo().State.Msgs
-	} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
-		err = fmt.Errorf("stream %s: %w: %w", StreamDead, actionlog.ErrUnavailable, err)
-	} else {
-		err = nil
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return c, nil
 	}
-	return c, err
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w: %w", StreamDead, actionlog.ErrUnavailable, err)
+	}
+	c.Dead = dead.CachedInfo().State.Msgs
+	return c, nil
 }

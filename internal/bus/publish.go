@@ -110,8 +110,8 @@ func (p *Publisher) message(s *actionlog.Submission, carried string) *nats.Msg {
 // duplicate say, is published singly, and each document judged by itself.
 func (p *Publisher) Publish(ctx context.Context, submissions []actionlog.Submission) []actionlog.Receipt {
 	receipts := make([]actionlog.Receipt, len(submissions))
-	ctx, end := p.Tracer.Send(ctx, StreamActions, len(submissions))
-	defer func() { end(firstError(receipts)) }()
+	ctx, sent := p.Tracer.Send(ctx, StreamActions, len(submissions))
+	defer func() { sent(firstError(receipts)) }()
 	for start := 0; start < len(submissions); {
 		end, size := start, 0
 		for end < len(submissions) && end-start < maxBatch && (end == start || size+len(submissions[end].Document) <= maxBatchBytes) {

@@ -124,18 +124,21 @@ func parse(carried string) trace.SpanContext {
 // nobody ends a span that is not there.
 func nobody(error) {}
 
-// Serve begins the span of a request; who answers calls what is returned with the route and
-// the status.
-func (t *Tracer) Serve(ctx context.Context, r *http.Request, id string) (context.Context, func(route string, status int)) {
+// Serve begins the span of a request; who answers calls what is returned with the route ("":
+// none) and the status.
+func (t *Tracer) Serve(ctx context.Context, header http.Header, method, id string) (context.Context, func(route string, status int)) {
 	if t == nil {
 		return ctx, func(string, int) {}
 	}
-	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
-	ctx, span := t.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-		attribute.String("http.request.method", r.Method), attribute.String("actionlog.request_id", id)))
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(header))
+	ctx, span := t.tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+		attribute.String("http.request.method", method), attribute.String("actionlog.request_id", id)))
 	return ctx, func(route string, status int) {
-		span.SetName(r.Method + " " + route)
-		span.SetAttributes(attribute.String("http.route", route), attribute.Int("http.response.status_code", status))
+		if route != "" {
+			span.SetName(method + " " + route)
+			span.SetAttributes(attribute.String("http.route", route))
+		}
+		span.SetAttributes(attribute.Int("http.response.status_code", status))
 		if status >= http.StatusInternalServerError {
 			span.SetStatus(codes.Error, "")
 		}

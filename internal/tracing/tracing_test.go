@@ -43,7 +43,7 @@ func TestOff(t *testing.T) {
 	at := time.Now()
 	carried := func(int) (string, time.Time) { return kept, at }
 	allocated := testing.AllocsPerRun(1000, func() {
-		inner, end := tracer.Serve(ctx, request, "id")
+		inner, end := tracer.Serve(ctx, request.Header, request.Method, "id")
 		inner, sent := tracer.Send(inner, "S", 3)
 		inner, step := tracer.Step(inner, "x")
 		inner, batch := tracer.Begin(inner, "S", "index", 3, carried)
@@ -111,7 +111,7 @@ func TestOneTrace(t *testing.T) {
 	tracer, recorder := recorded(t)
 	request := httptest.NewRequest(http.MethodPost, "/", nil)
 	request.Header.Set(Header, kept)
-	ctx, end := tracer.Serve(t.Context(), request, "id")
+	ctx, end := tracer.Serve(t.Context(), request.Header, request.Method, "id")
 	ctx, sent := tracer.Send(ctx, "S", 2)
 	message := Carried(ctx)
 	_, acknowledged := tracer.Step(ctx, "acknowledge S")
