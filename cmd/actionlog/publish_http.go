@@ -99,7 +99,7 @@ func (r ingestResult) receipt() actionlog.Receipt {
 	if errors.Is(&p, actionlog.ErrUnavailable) {
 		return actionlog.Receipt{Err: &p}
 	}
-	return actionlog.Receipt{Err: &actionlog.InvalidError{Reason: actionlog.Message{Format: "%s", Args: []any{p}}}}
+	return actionlog.Receipt{Err: &actionlog.InvalidError{Reason: actionlog.Message{Format: "%s", Args: []any{&p}}}}
 }
 
 // refusedBatch is an answer 422 that has a result for each line: all refused.
