@@ -28,6 +28,7 @@ type attackWorld struct {
 	otherToken, otherCookie                     string            // other's own, which no attack has
 	restore, session, tokenID, cursor, position string            // other's: IDs, a cursor of its list, a sealed position
 	restoresCursor, dead, acmeCookie, export    string
+	webhooks                                    [2]string // the second is there to be removed
 	routes                                      []attackRoute
 }
 
@@ -59,6 +60,10 @@ func newAttackWorld(t *testing.T) *attackWorld {
 	_, _, body = w.send(t, w.otherToken, "GET", "/v1/institutions/other/restores?limit=1", "", "", nil)
 	w.restoresCursor = w.member(t, body, "page", "next")
 	w.export = w.exportOf(t, w.otherToken, "other")
+	for i := range w.webhooks {
+		_, _, body = w.send(t, w.otherToken, "POST", "/v1/institutions/other/webhooks", "application/json", "", []byte(`{"name":"`+foreignMark+`","url":"https://receiver.invalid/x","filter":{"action":"that.nobody.does"}}`))
+		w.webhooks[i] = w.member(t, body, "id")
+	}
 	w.dead = w.somePositions(t)[0]
 	w.settle(t)
 	return w
@@ -168,7 +173,10 @@ func (r attackRoute) ofInstitution() bool {
 
 // idOf is an ID of other's for the route.
 func (w *attackWorld) idOf(r attackRoute) string {
-	for part, id := range map[string]string{"/restores/": w.restore, "/exports/": w.export, "/sessions/": w.session, "/tokens/": w.tokenID} {
+	if r.method == http.MethodDelete && strings.Contains(r.path, "/webhooks/") {
+		return w.webhooks[1]
+	}
+	for part, id := range map[string]string{"/restores/": w.restore, "/exports/": w.export, "/webhooks/": w.webhooks[0], "/sessions/": w.session, "/tokens/": w.tokenID} {
 		if strings.Contains(r.path, part) {
 			return id
 		}

@@ -40,7 +40,7 @@ func testDashboards(t *testing.T) {
 	}
 
 	// What is said of hours is what the input says.
-	invented := savedObject{Type: "visualization", ID: "invented"}
+	invented := savedObject{Type: "visualization", ID: "invented", References: l.objects[len(l.objects)-2].References} // a panel's of hours
 	source := `{"query":{"language":"lucene","query":"NOT action.code:(institution.actionlog.* OR institution.restore.*)"},"filter":[]}`
 	invented.Attributes.VisState = `{"aggs":[{"id":"1","type":"count","schema":"metric"},{"id":"2","type":"terms","schema":"segment","params":{"field":"out_of_hours","size":2,"orderBy":"_key","order":"asc"}}]}`
 	invented.Attributes.KibanaSavedObjectMeta.SearchSourceJSON = source
@@ -117,7 +117,7 @@ func (l *lens) empty(t *testing.T, o savedObject) string {
 		return "no actions"
 	}
 	if o.Type == "search" {
-		for _, f := range l.fields {
+		for _, f := range l.pattern(o).fields {
 			if f.Scripted && a.Hits.Hits[0].Fields[f.Name] == nil {
 				return "no field " + f.Name
 			}

@@ -21,17 +21,22 @@ type savedObject struct {
 		Sort                                   [][2]string
 		KibanaSavedObjectMeta                  struct{ SearchSourceJSON string }
 	}
+	References []struct{ ID, Type string }
 }
 
 // lens stands for Kibana and OpenSearch Dashboards: it makes of saved objects what they
 // send to an engine. It is written after their sources (data/common/search/aggs and
 // es_query), and knows no more of our dashboards than they do.
 type lens struct {
-	objects []savedObject
-	pattern savedObject
-	fields  map[string]lensField
-	engine  string
-	now     time.Time
+	objects  []savedObject
+	patterns map[string]lensPattern
+	engine   string
+	now      time.Time
+}
+
+type lensPattern struct {
+	title, time string
+	fields      map[string]lensField
 }
 
 type lensField struct {
@@ -46,21 +51,26 @@ func readLens(t *testing.T, args ...string) *lens {
 	if status := run(t.Context(), append([]string{"dashboards", "export"}, args...), strings.NewReader(""), &out, &said); status != statusDone {
 		t.Fatal(said.String())
 	}
-	l := &lens{fields: map[string]lensField{}, now: time.Now()}
+	l := &lens{patterns: map[string]lensPattern{}, now: time.Now()}
 	for line := range bytes.Lines(out.Bytes()) {
 		var o savedObject
 		if err := json.Unmarshal(line, &o); err != nil {
 			t.Fatal(err)
 		}
-		if l.objects = append(l.objects, o); o.Type == "index-pattern" {
-			l.pattern = o
+		if l.objects = append(l.objects, o); o.Type != "index-pattern" {
+			continue
 		}
-	}
-	for _, f := range decoded[[]lensField](t, l.pattern.Attributes.Fields) {
-		l.fields[f.Name] = f
+		pattern := lensPattern{o.Attributes.Title, o.Attributes.TimeFieldName, map[string]lensField{}}
+		for _, f := range decoded[[]lensField](t, o.Attributes.Fields) {
+			pattern.fields[f.Name] = f
+		}
+		l.patterns[o.ID] = pattern
 	}
 	return l
 }
+
+// pattern is the index pattern that a panel asks.
+func (l *lens) pattern(o savedObject) lensPattern { return l.patterns[o.References[0].ID] }
 
 func decoded[T any](t *testing.T, text string) (v T) {
 	t.Helper()
@@ -80,7 +90,7 @@ func (l *lens) request(t *testing.T, o savedObject) object {
 	for _, f := range source.Filter {
 		filters = append(filters, f.Query)
 	}
-	filters = append(filters, object{"range": object{l.pattern.Attributes.TimeFieldName: object{
+	filters = append(filters, object{"range": object{l.pattern(o).time: object{
 		"gte": l.now.AddDate(0, 0, -30).UTC().Format(time.RFC3339), "lte": l.now.Add(time.Hour).UTC().Format(time.RFC3339), "format": "strict_date_optional_time"}}})
 	body := object{"size": 0, "track_total_hits": true, "query": object{"bool": object{"must": []any{}, "filter": filters, "should": []any{}, "must_not": []any{}}}}
 	if o.Type == "visualization" {
@@ -90,7 +100,7 @@ func (l *lens) request(t *testing.T, o savedObject) object {
 	body["size"], body["version"], body["stored_fields"] = 500, true, []string{"*"}
 	body["sort"] = []any{object{o.Attributes.Sort[0][0]: object{"order": o.Attributes.Sort[0][1], "unmapped_type": "boolean"}}}
 	scripts := object{}
-	for _, f := range l.fields {
+	for _, f := range l.pattern(o).fields {
 		if f.Scripted {
 			scripts[f.Name] = object{"script": object{"source": f.Script, "lang": f.Lang}}
 		}
@@ -133,7 +143,7 @@ func (l *lens) aggregations(t *testing.T, o savedObject) object {
 	counted := object{}
 	for _, a := range all {
 		if a.Type == "cardinality" {
-			counted[a.ID] = object{"cardinality": l.field(t, &a)}
+			counted[a.ID] = object{"cardinality": l.pattern(o).field(t, &a)}
 		}
 	}
 	inner := counted
@@ -141,7 +151,7 @@ func (l *lens) aggregations(t *testing.T, o savedObject) object {
 		if a.Schema == "metric" {
 			continue
 		}
-		body := l.bucket(t, &a)
+		body := l.pattern(o).bucket(t, &a)
 		body["aggs"] = inner
 		inner = object{a.ID: body}
 		for id, c := range counted {
@@ -152,8 +162,8 @@ func (l *lens) aggregations(t *testing.T, o savedObject) object {
 }
 
 // field is a field, or the script that stands for it.
-func (l *lens) field(t *testing.T, a *lensAggregation) object {
-	f, known := l.fields[a.Params.Field]
+func (p lensPattern) field(t *testing.T, a *lensAggregation) object {
+	f, known := p.fields[a.Params.Field]
 	if !known {
 		t.Errorf("there is no field %q", a.Params.Field)
 	}
@@ -163,7 +173,7 @@ func (l *lens) field(t *testing.T, a *lensAggregation) object {
 	return object{"field": f.Name}
 }
 
-func (l *lens) bucket(t *testing.T, a *lensAggregation) object {
+func (p lensPattern) bucket(t *testing.T, a *lensAggregation) object {
 	switch a.Type {
 	case "filters":
 		filters := object{}
@@ -172,12 +182,12 @@ func (l *lens) bucket(t *testing.T, a *lensAggregation) object {
 		}
 		return object{"filters": object{"filters": filters}}
 	case "date_histogram":
-		body := l.field(t, a) // "auto" is 12 hours for 30 days
+		body := p.field(t, a) // "auto" is 12 hours for 30 days
 		body["fixed_interval"], body["time_zone"], body["min_doc_count"] = "12h", "UTC", 1
 		return object{"date_histogram": body}
 	case "terms":
-		body := l.field(t, a)
-		if f := l.fields[a.Params.Field]; f.Scripted {
+		body := p.field(t, a)
+		if f := p.fields[a.Params.Field]; f.Scripted {
 			if body["value_type"] = f.Type; f.Type == "number" {
 				body["value_type"] = "float"
 			}
@@ -238,7 +248,7 @@ func (l *lens) ask(t *testing.T, o savedObject) (a lensAnswer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.Post(l.engine+"/"+path.Base(l.pattern.Attributes.Title)+"/_search?ignore_unavailable=true&preference=x", "application/json", bytes.NewReader(body))
+	resp, err := http.Post(l.engine+"/"+path.Base(l.pattern(o).title)+"/_search?ignore_unavailable=true&preference=x", "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

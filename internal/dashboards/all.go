@@ -42,7 +42,7 @@ func actions(query string, columns ...string) panel {
 }
 
 func volume() dashboard {
-	return dashboard{"volume", "Action log: volume", "How much is done, of which kind, and how it ends.", []panel{
+	return dashboard{name: "volume", title: "Action log: volume", description: "How much is done, of which kind, and how it ends.", panels: []panel{
 		{name: "total", title: "Total", chart: gauge, query: everything, distinct: []counted{{"actor.key", "Actors"}, {"institution", "Institutions"}}, w: 16, h: 10},
 		{name: "categories", title: "By type", chart: bars, query: everything, by: []bucket{overTime(), top("category", "Type", 5)}, w: 32, h: 10},
 		{name: "outcomes", title: "By outcome", chart: bars, query: everything, by: []bucket{overTime(), top("outcome", "Outcome", 5)}, w: 24, h: 12},
@@ -55,7 +55,7 @@ func volume() dashboard {
 }
 
 func roles() dashboard {
-	return dashboard{"roles", "Action log: privileged roles", "Who was given or lost rights: team members, groups, administrators, staff of courses, tokens of this log.", []panel{
+	return dashboard{name: "roles", title: "Action log: privileged roles", description: "Who was given or lost rights: team members, groups, administrators, staff of courses, tokens of this log.", panels: []panel{
 		{name: "time", title: "Over time", chart: bars, query: privileged, by: []bucket{overTime(), top("action.code", "Action", 10)}, w: 48, h: 12},
 		{name: "institutions", title: "By institution", chart: lying, query: privileged, by: []bucket{top("institution", "Institution", 20), top("category", "Type", 3)}, w: 16, h: 16},
 		people("people", privileged, 16),
@@ -69,7 +69,7 @@ func roles() dashboard {
 func keys() dashboard {
 	answers := of(kind{"2xx", "response.code:[200 TO 299]"}, kind{"3xx", "response.code:[300 TO 399]"}, kind{"4xx", errors4}, kind{"5xx", errors5})
 	failed := requests + " AND response.code:[400 TO 599]"
-	return dashboard{"keys", "Action log: API keys and errors", "What programs ask, and how often they are refused.", []panel{
+	return dashboard{name: "keys", title: "Action log: API keys and errors", description: "What programs ask, and how often they are refused.", panels: []panel{
 		{name: "total", title: "Requests", chart: gauge, query: requests, by: []bucket{answers}, w: 16, h: 10},
 		{name: "time", title: "Requests", chart: bars, query: requests, by: []bucket{overTime(), answers}, w: 32, h: 10},
 		{name: "rate", title: "Rate of errors", chart: bars, query: requests, share: true, by: []bucket{overTime(), answers}, w: 48, h: 12},
@@ -84,7 +84,7 @@ func keys() dashboard {
 }
 
 func staffAccess() dashboard {
-	return dashboard{"staff", "Action log: staff", "What the platform's own staff did, also with this log. Names are the real ones.", []panel{
+	return dashboard{name: "staff", title: "Action log: staff", description: "What the platform's own staff did, also with this log. Names are the real ones.", panels: []panel{
 		{name: "time", title: "Over time", chart: bars, query: staff, by: []bucket{overTime(), top("institution", "Institution", 10)}, w: 48, h: 12},
 		people("people", staff, 24),
 		{name: "behalf", title: "For whom", chart: table, query: staff, by: []bucket{top("actor.key", "Staff", 20), top("on_behalf_of.key", "For", 20)}, w: 24, h: 16},
@@ -98,7 +98,7 @@ func staffAccess() dashboard {
 
 func takenOut() dashboard {
 	both := "(" + exports + ") OR (" + restores + ")"
-	return dashboard{"exports", "Action log: exports and restores", "What left: exports of courses and of this log, its feed, and what was brought back from the archive.", []panel{
+	return dashboard{name: "exports", title: "Action log: exports and restores", description: "What left: exports of courses and of this log, its feed, and what was brought back from the archive.", panels: []panel{
 		{name: "time", title: "Exports", chart: bars, query: exports, by: []bucket{overTime(), top("action.code", "Action", 10)}, w: 24, h: 12},
 		{name: "restores", title: "Restores", chart: bars, query: restores, by: []bucket{overTime(), top("action.code", "Action", 10)}, w: 24, h: 12},
 		people("people", both, 16),
@@ -110,7 +110,7 @@ func takenOut() dashboard {
 }
 
 func removed() dashboard {
-	return dashboard{"removals", "Action log: bulk removals", "Removals in numbers: a peak is somebody, or a program, that removes many at once.", []panel{
+	return dashboard{name: "removals", title: "Action log: bulk removals", description: "Removals in numbers: a peak is somebody, or a program, that removes many at once.", panels: []panel{
 		{name: "time", title: "Removals", chart: bars, query: removals, by: []bucket{overTime(), top("action.code", "Action", 10)}, w: 48, h: 12},
 		people("people", removals, 16),
 		codes("codes", removals, 16),
@@ -123,7 +123,7 @@ func removed() dashboard {
 }
 
 func hours(description string) dashboard {
-	return dashboard{"hours", "Action log: out of hours", description, []panel{
+	return dashboard{name: "hours", title: "Action log: out of hours", description: description, hours: true, panels: []panel{
 		{name: "time", title: "In and out of hours", chart: bars, query: everything, by: []bucket{overTime(), inOrder(outOfHours, "Out of hours", 2)}, w: 48, h: 12},
 		{name: "hour", title: "Hours of the day", chart: bars, query: everything, by: []bucket{inOrder(hourOfDay, "Hour", 24), top("category", "Type", 3)}, w: 24, h: 12},
 		{name: "day", title: "Days of the week", chart: bars, query: everything, by: []bucket{inOrder(dayOfWeek, "Day", 7), inOrder(outOfHours, "Out of hours", 2)}, w: 24, h: 12},

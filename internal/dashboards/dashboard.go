@@ -6,6 +6,7 @@ import "strconv"
 type dashboard struct {
 	name, title, description string
 	panels                   []panel
+	hours                    bool // it asks for computed fields
 }
 
 // width is that of a dashboard, in columns of its grid.

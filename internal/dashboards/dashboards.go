@@ -68,7 +68,7 @@ func (o Options) object(kind, name string, attributes map[string]any, references
 
 // Objects are all of them, each behind those that it refers to.
 func Objects(o Options) []Object {
-	all := []Object{o.indexPattern()}
+	all := o.indexPatterns()
 	for _, d := range o.all() {
 		for _, p := range d.panels {
 			all = append(all, o.panel(&d, &p))

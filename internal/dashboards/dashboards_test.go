@@ -3,7 +3,6 @@ package dashboards
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -177,13 +176,17 @@ var fits = map[string]string{"terms": "string number boolean ip", "date_histogra
 // it asks for and lists is a field of the mapping too.
 func TestFieldsAreInTheMapping(t *testing.T) {
 	all := readAll(t, Options{})
-	fields := map[string]field{}
-	for _, f := range parsed[[]field](t, all[0].ID, all[0].Attributes.Fields) {
-		fields[f.Name] = f
-		if f.Type == "" || f.Scripted != (f.Script != "") {
-			t.Errorf("field %+v", f)
+	patterns := map[string]map[string]field{}
+	for _, r := range all[:2] {
+		patterns[r.ID] = map[string]field{}
+		for _, f := range parsed[[]field](t, r.ID, r.Attributes.Fields) {
+			patterns[r.ID][f.Name] = f
+			if f.Type == "" || f.Scripted != (f.Script != "") || f.Scripted && r.ID == all[0].ID {
+				t.Errorf("%s: field %+v", r.ID, f)
+			}
 		}
 	}
+	fields := patterns[all[0].ID]
 	if f := fields[all[0].Attributes.TimeFieldName]; f.Type != "date" || fields["trace.batch_id"].Aggregatable || !fields["actor.key"].Aggregatable || fields["actor.name"].Searchable {
 		t.Errorf("the mapping is not read: %+v", f)
 	}
@@ -195,7 +198,10 @@ func TestFieldsAreInTheMapping(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range all[1:] {
+	for _, r := range all[2:] {
+		if r.Type != "dashboard" {
+			fields = patterns[r.References[0].ID]
+		}
 		source := parsed[struct{ Query struct{ Query string } }](t, r.ID, r.Attributes.KibanaSavedObjectMeta.SearchSourceJSON)
 		queries(r.ID, source.Query.Query)
 		for _, c := range r.Attributes.Columns {
@@ -253,7 +259,7 @@ func checkChart(t *testing.T, r *read, fields map[string]field, queries func(abo
 func TestOptions(t *testing.T) {
 	o := Options{Prefix: "eu-", Zone: zone(t, "America/New_York"), From: 8, To: 18}
 	file := string(NDJSON(o))
-	for _, want := range []string{`"title":"eu-actions-*"`, "ZoneId.of('America/New_York')", "hour < 8 || hour >= 18", "not between 08:00 and 18:00 (America/New_York)"} {
+	for _, want := range []string{`"title":"eu-actions-*"`, `"title":"eu-actions-2*"`, "ZoneId.of('America/New_York')", "hour < 8 || hour >= 18", "not between 08:00 and 18:00 (America/New_York)"} {
 		if !strings.Contains(file, want) {
 			t.Errorf("%q is not in it", want)
 		}
@@ -284,7 +290,7 @@ func TestQueries(t *testing.T) {
 		for _, p := range d.panels {
 			for _, pair := range []string{"()", "[]"} {
 				if strings.Count(p.query, pair[:1]) != strings.Count(p.query, pair[1:]) {
-					t.Error(fmt.Sprint(d.name, " ", p.name, ": ", p.query))
+					t.Errorf("%s %s: %s", d.name, p.name, p.query)
 				}
 			}
 			if p.chart != list && p.chart != gauge && len(p.by) == 0 {

@@ -33,15 +33,15 @@ type field struct {
 // kinds are what the types of the engine are called there.
 var kinds = map[string]string{"keyword": "string", "text": "string", "date": "date", "date_nanos": "date", "long": "number", "boolean": "boolean", "ip": "ip"}
 
-// fields are those of the mapping of a day, by name, and those that are computed.
-func (o Options) fields() []field {
+// fields are those of the mapping of a day, by name.
+func fields() []field {
 	all := fieldsOf("", mappings.Body(mappings.Actions, mappings.Settings{})["mappings"].(map[string]any))
 	for _, name := range []string{"_id", "_index"} {
 		all = append(all, field{Name: name, Type: "string", Searchable: true, Aggregatable: true})
 	}
 	all = append(all, field{Name: "_source", Type: "_source"})
 	slices.SortFunc(all, func(a, b field) int { return cmp.Compare(a.Name, b.Name) })
-	return append(all, o.computed()...)
+	return all
 }
 
 func fieldsOf(path string, object map[string]any) (all []field) {
@@ -83,11 +83,22 @@ func (o Options) script(name string) map[string]any {
 	panic("dashboards: no field " + name) // a defect of this package: every test
 }
 
-// indexPattern is the days of actions. What is restored is not in it: it is of days that
-// may be there already.
-func (o Options) indexPattern() Object {
-	return o.object("index-pattern", "actions", map[string]any{
-		"title": o.Prefix + "actions-*", "timeFieldName": "occurred_at", "fields": text(o.fields()),
-		"fieldFormatMap": text(map[string]any{hourOfDay: map[string]any{"id": "number", "params": map[string]any{"pattern": "00"}}}),
-	})
+// The index patterns: the days of actions as they are, and with the computed fields. Who
+// lists actions by a pattern asks for all of its computed fields: where scripts are switched
+// off that fails, and only the dashboard of hours is to. What is restored is in neither: it
+// is of days that may be there already.
+const (
+	plain    = "actions"
+	computed = "actions-hours"
+)
+
+func (o Options) indexPatterns() []Object {
+	pattern := func(name, title string, fields []field, formats map[string]any) Object {
+		return o.object("index-pattern", name, map[string]any{"title": o.Prefix + title, "timeFieldName": "occurred_at", "fields": text(fields), "fieldFormatMap": text(formats)})
+	}
+	// They are told apart by their titles, so these differ; the days are the same.
+	return []Object{
+		pattern(plain, "actions-*", fields(), map[string]any{}),
+		pattern(computed, "actions-2*", append(fields(), o.computed()...), map[string]any{hourOfDay: map[string]any{"id": "number", "params": map[string]any{"pattern": "00"}}}),
+	}
 }

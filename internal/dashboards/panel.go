@@ -87,11 +87,15 @@ const sourceIndex = "kibanaSavedObjectMeta.searchSourceJSON.index"
 
 // panel makes a panel's object.
 func (o Options) panel(d *dashboard, p *panel) Object {
-	references := []Reference{{ID: o.id("actions"), Name: sourceIndex, Type: "index-pattern"}}
+	pattern := plain
+	if d.hours {
+		pattern = computed
+	}
+	references := []Reference{{ID: o.id(pattern), Name: sourceIndex, Type: "index-pattern"}}
 	source := map[string]any{"query": lucene(p.query), "filter": []any{}, "indexRefName": sourceIndex}
 	if p.out {
 		name := "kibanaSavedObjectMeta.searchSourceJSON.filter[0].meta.index"
-		references = append(references, Reference{ID: o.id("actions"), Name: name, Type: "index-pattern"})
+		references = append(references, Reference{ID: o.id(pattern), Name: name, Type: "index-pattern"})
 		source["filter"] = []any{map[string]any{
 			"meta":   map[string]any{"alias": "Out of hours", "disabled": false, "negate": false, "type": "custom", "key": "query", "indexRefName": name},
 			"query":  map[string]any{"script": map[string]any{"script": o.script(outOfHours)}},

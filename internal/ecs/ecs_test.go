@@ -206,6 +206,27 @@ func TestNoAction(t *testing.T) {
 	}
 }
 
+// mostBytes is the limit of a line that the configurations of docs/collectors.md set.
+const mostBytes = 4 << 20
+
+// The longest events that the largest documents make, whose characters all need escapes, are
+// within what collectors read.
+func TestLongest(t *testing.T) {
+	for _, unit := range []string{`\u0000`, `\\`, `\"`, `\u2028`, `<`} {
+		long := strings.Repeat(unit, (actionlog.MaxDocumentBytes-400)/len(unit))
+		for _, of := range []string{
+			`"actor":{"kind":"user","name":"` + long + `"}`, `"actor":{"kind":"user","email":"` + long + `"}`,
+			`"actor":{"kind":"user"},"targets":[{"email":"` + long + `"}]`, `"actor":{"kind":"user"},"request":{"url":"http://a/?` + long + `"}`,
+			`"actor":{"kind":"user"},"summary":"` + long + `"`, `"actor":{"kind":"user"},"details":{"a":"` + long + `"}`,
+		} {
+			document := `{"id":"a1","occurred_at":"2026-11-30T09:00:00Z","institution":{"id":"uni"},"category":"course","action":{"code":"x"},` + of + `}`
+			if line := eventLine(t, recordOf(t, document, false)); len(line) < len(document) || len(line) > mostBytes {
+				t.Errorf("%s in %.60s…: %d bytes", unit, of, len(line))
+			}
+		}
+	}
+}
+
 // Any action is one line of JSON that the schema allows, whose names are the mapping's.
 func FuzzEvent(f *testing.F) {
 	for _, doc := range cases {
