@@ -16,8 +16,8 @@ import (
 var mayImport = map[string][]string{
 	".":                   nil,
 	"cmd/actionlog":       {"*"},
-	"indexer":             nil,
-	"search":              {"internal/people", "internal/ecs"}, // ADR 30
+	"indexer":             {"internal/tracing"},
+	"search":              {"internal/people", "internal/ecs", "internal/tracing"}, // ADR 30
 	"restore":             nil,
 	"feed":                {"internal/match"}, // ADR 34
 	"webhooks":            {"internal/crew"},  // ADR 35
@@ -28,14 +28,15 @@ var mayImport = map[string][]string{
 	"internal/people":     nil,
 	"internal/crew":       nil, // who sends and who watches begin and end alike
 	"internal/demo":       nil, // ADR 10
-	"internal/archive":    nil,
-	"internal/bus":        nil,
+	"internal/archive":    {"internal/tracing"},
+	"internal/bus":        {"internal/tracing"},
 	"internal/access":     nil,
 	"internal/signin":     nil,
 	"internal/sqlite":     {"internal/people"},
 	"internal/elastic":    {"internal/people", "mappings"},
 	"internal/ecs":        nil, // ADR 30
 	"internal/doctor":     nil,
+	"internal/tracing":    nil,                 // ADR 37
 	"internal/match":      {"internal/people"}, // what a query means, once
 	"internal/storetest":  {"internal/people", "internal/match"},
 	"internal/enginetest": nil,
@@ -55,6 +56,7 @@ var onlyIn = map[string][]string{
 	"github.com/nats-io/nats.go":            {"internal/bus", "indexer", "cmd/actionlog", "internal/torture"},
 	"github.com/nats-io/nkeys":              {"internal/bus"},
 	"github.com/synadia-io/":                {"internal/bus"},
+	"go.opentelemetry.io/":                  {"internal/tracing"},
 	"github.com/elastic/":                   {"internal/elastic"},
 	"github.com/prometheus/":                {"search", "indexer", "cmd/actionlog"},
 	"github.com/alecthomas/kong":            {"cmd/actionlog"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/tracing"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -35,7 +36,7 @@ const (
 )
 
 // Indexer takes actions from a consumer into a store. All fields but Renew, Workers,
-// Log and Now are required.
+// Log, Tracer and Now are required.
 type Indexer struct {
 	Consumer    jetstream.Consumer
 	Renew       func(ctx context.Context) (jetstream.Consumer, error) // makes the consumer anew where somebody deleted it; nil: nothing does
@@ -46,6 +47,7 @@ type Indexer struct {
 	Scrubber    *actionlog.Scrubber
 	Metrics     *Metrics
 	Log         *slog.Logger     // default slog.Default
+	Tracer      *tracing.Tracer  // nil: nothing is traced
 	Now         func() time.Time // default time.Now
 
 	health  health
@@ -194,6 +196,7 @@ func giveBackAll(batch []entry) {
 // entry is a message and what was decided about it.
 type entry struct {
 	msg  jetstream.Msg
+	done *tracing.Batch // of which it is; nil: nobody wants to know
 	item actionlog.Item
 	dead *actionlog.DeadLetter // set: a dead letter
 	old  bool                  // older than is kept

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/tracing"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -17,6 +18,7 @@ func (x *Indexer) settle(ctx context.Context, batch []entry) (stuck bool) {
 	start := x.Now()
 	working := keepWorking(batch)
 	defer close(working)
+	ctx, traced := x.trace(ctx, batch)
 	var items []actionlog.Item
 	var written []*entry
 	done, failed := 0, error(nil)
@@ -44,10 +46,40 @@ func (x *Indexer) settle(ctx context.Context, batch []entry) (stuck bool) {
 			failed = err
 		}
 	}
+	traced.End("searchable", failed)
 	x.health.note(x.Log, x.Now(), failed)
 	x.Metrics.batch.Observe(float64(len(batch)))
 	x.Metrics.seconds.Observe(x.Now().Sub(start).Seconds())
 	return failed != nil && done == 0
+}
+
+// trace begins the span of a batch, where somebody traces one of its messages.
+func (x *Indexer) trace(ctx context.Context, batch []entry) (context.Context, *tracing.Batch) {
+	if x.Tracer == nil {
+		return ctx, nil
+	}
+	ctx, traced := x.Tracer.Begin(ctx, "ACTIONS", "index", len(batch), func(i int) (string, time.Time) {
+		return batch[i].msg.Headers().Get(tracing.Header), batch[i].received()
+	})
+	for i := range batch {
+		batch[i].done = traced
+	}
+	return ctx, traced
+}
+
+// received is when the stream took a message.
+func (e *entry) received() time.Time {
+	if e.dead != nil {
+		return e.dead.ReceivedAt
+	}
+	return e.item.ReceivedAt
+}
+
+// settled says that a message can be searched.
+func (e *entry) settled() {
+	if e.done != nil {
+		e.done.Done(e.msg.Headers().Get(tracing.Header))
+	}
 }
 
 // keepWorking tells the stream that the messages are in hand, so that they are
@@ -73,7 +105,9 @@ func keepWorking(batch []entry) chan struct{} {
 
 // write writes items; failed is why some of them are to be tried again.
 func (x *Indexer) write(ctx context.Context, items []actionlog.Item, written []*entry) (done int, failed error) {
-	outcomes, err := x.Writer.Write(ctx, items)
+	writing, end := x.Tracer.Step(ctx, "write")
+	outcomes, err := x.Writer.Write(writing, items)
+	end(err)
 	if err != nil {
 		for _, e := range written {
 			x.retry(e.msg)
@@ -97,9 +131,11 @@ func (x *Indexer) conclude(ctx context.Context, e *entry, o actionlog.Outcome) e
 	case actionlog.OutcomeNew:
 		x.Metrics.observe(&e.item, x.Now())
 		x.Metrics.actions.WithLabelValues("new").Inc()
+		e.settled()
 		x.ack(e.msg)
 	case actionlog.OutcomeRepeat:
 		x.Metrics.actions.WithLabelValues("repeat").Inc()
+		e.settled()
 		x.ack(e.msg)
 	case actionlog.OutcomeCollision:
 		return x.bury(ctx, e, x.letter(e, actionlog.DeadCollision, actionlog.Invalidf("/id", "another document of this institution and day has this id")))

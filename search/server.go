@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/tracing"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -104,6 +105,7 @@ type Options struct {
 	Support    Contact // whom the page names for what it cannot give
 	Version    string
 	Metrics    http.Handler
+	Tracer     *tracing.Tracer // nil: nothing is traced
 	Registerer prometheus.Registerer
 	Limits     Limits
 	Reads      int // of one institution that are worked on at a time; default a processor fewer than there are, at least 1
@@ -203,7 +205,7 @@ func (s *server) routes() *gin.Engine {
 	g := gin.New()
 	g.HandleMethodNotAllowed = true
 	g.RedirectTrailingSlash = false
-	g.Use(identify, s.observe, s.recover, headers, s.crowd)
+	g.Use(identify, s.trace, s.observe, s.recover, headers, s.crowd)
 	g.NoRoute(func(c *gin.Context) { s.answer(c, newProblem(http.StatusNotFound, "there is nothing at this address")) })
 	g.NoMethod(func(c *gin.Context) {
 		s.answer(c, newProblem(http.StatusMethodNotAllowed, "%s is not a method of this address", c.Request.Method))
@@ -262,6 +264,19 @@ func (s *server) operatorRoutes(operator *gin.RouterGroup) {
 	operator.GET("/dead-letters/:position", s.deadLetter)
 	operator.DELETE("/dead-letters/:position", s.dropDeadLetter)
 	operator.POST("/dead-letters/:position/replay", s.replayDeadLetter)
+}
+
+// trace makes a span of a request, but for those that machines send all the time. Only the
+// route is in it: a query may hold names.
+func (s *server) trace(c *gin.Context) {
+	switch path := c.FullPath(); {
+	case s.Tracer == nil, path == "/healthz", path == "/readyz", path == "/metrics":
+		return
+	}
+	ctx, end := s.Tracer.Serve(c.Request.Context(), c.Request, c.GetString(requestIDKey))
+	c.Request = c.Request.WithContext(ctx)
+	defer func() { end(c.FullPath(), c.Writer.Status()) }() // also of an export that breaks off
+	c.Next()
 }
 
 // observe logs and counts a request. Only the route is logged, never a query:

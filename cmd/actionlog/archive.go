@@ -66,7 +66,7 @@ func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state action
 		return nil, usageError{fmt.Errorf("--%w", err)}
 	}
 	scratch := filepath.Join(r.dir, "archive-open")
-	a := &archive.Archiver{Source: archiveSource{source}, Scrubber: scrubber, Log: r.log, Open: func(ctx context.Context) (*archive.Writer, error) {
+	a := &archive.Archiver{Source: archiveSource{source}, Scrubber: scrubber, Log: r.log, Tracer: r.tracer, Open: func(ctx context.Context) (*archive.Writer, error) {
 		return r.openArchive(ctx, state, scratch)
 	}}
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "actionlog_archive_behind_messages", Help: "Messages of the stream that are not archived yet; -1: unknown."}, func() float64 {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/tracing"
 )
 
 const defaultURL = "http://127.0.0.1:8080"
@@ -135,7 +136,7 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	return c.doWith(ctx, http.Header{}, method, path, query, contentType, body)
 }
 
-// doWith is do with more headers.
+// doWith is do with more headers. A trace that the context is in goes on in the service.
 func (c *client) doWith(ctx context.Context, header http.Header, method, path string, query url.Values, contentType string, body io.Reader) (*http.Response, error) {
 	if c.token == "" {
 		return nil, usagef("no token: give --token or ACTIONLOG_TOKEN, or --data with the folder of a service on this machine")
@@ -151,6 +152,9 @@ func (c *client) doWith(ctx context.Context, header http.Header, method, path st
 	req.Header = header
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("User-Agent", "actionlog/"+version())
+	if carried := tracing.Carried(ctx); carried != "" {
+		req.Header.Set(tracing.Header, carried)
+	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"actionlog"
+	"actionlog/internal/tracing"
 )
 
 // What goes out at a time.
@@ -55,12 +57,18 @@ func (p *publishCmd) Run(ctx context.Context, s *settings, out *console) error {
 	if len(p.Files) == 0 {
 		p.Files = []string{"-"}
 	}
+	ctx = tracing.FromEnvironment(ctx)
+	tracer, err := tracing.Start(ctx, version(), slog.New(slog.NewTextHandler(out.err, nil)))
+	if err != nil {
+		return err
+	}
+	defer tracer.Stop(context.WithoutCancel(ctx))
 	to, closeTo, err := p.connect(s)
 	if err != nil {
 		return err
 	}
 	defer closeTo()
-	run := &publication{cmd: p, to: to, out: out, institution: s.Institution,
+	run := &publication{cmd: p, to: traced(to, tracer), out: out, institution: s.Institution,
 		scrubber: actionlog.NewScrubber(p.SecretNames...), backOff: time.Second / 10}
 	err = run.all(ctx)
 	if err := errors.Join(err, p.report(out, run.tally)); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"actionlog"
 	"actionlog/internal/bus"
+	"actionlog/internal/tracing"
 )
 
 const defaultNATS = "nats://127.0.0.1:4222"
@@ -22,6 +23,14 @@ func (p *publishCmd) dial(s *settings) (actionlog.Publisher, func(), error) {
 		return nil, nil, fmt.Errorf("%w (is the service running? --data or --nats says where)", err)
 	}
 	return to, to.Close, nil
+}
+
+// traced has a publisher over NATS trace what it sends.
+func traced(to actionlog.Publisher, t *tracing.Tracer) actionlog.Publisher {
+	if p, ok := to.(*bus.Publisher); ok {
+		p.Tracer = t
+	}
+	return to
 }
 
 func (p *publishCmd) natsOptions(s *settings) (bus.DialOptions, error) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"actionlog/internal/sqlite"
+	"actionlog/internal/tracing"
 )
 
 // stopWithin is how long a graceful stop may take in all.
@@ -84,6 +85,10 @@ func (c *serveCmd) Run(ctx context.Context, s *settings, out *console) error {
 	if err := checkFolder(dir); err != nil {
 		return err
 	}
+	if r.tracer, err = tracing.Start(ctx, version(), log); err != nil {
+		return err
+	}
+	r.onStop(func(ctx context.Context) error { r.tracer.Stop(ctx); return nil })
 	return r.run(ctx)
 }
 
@@ -132,7 +137,8 @@ type running struct {
 	log     *slog.Logger
 	out     *console
 	garbage *garbage
-	senders []func() // begin what is sent on, once the API is there
+	tracer  *tracing.Tracer // nil: nobody collects traces
+	senders []func()        // begin what is sent on, once the API is there
 	stops   []func(ctx context.Context) error
 }
 

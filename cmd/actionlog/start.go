@@ -66,12 +66,7 @@ func (r *running) run(ctx context.Context) error {
 	if r.cmd.Role != "search" {
 		r.startRetention(store, books, failed)
 	}
-	// Behind the IDs of messages: what was sent to one process and then to another is known again.
-	key, err := actionlog.KeyOf(ctx, state, "messages")
-	if err != nil {
-		return err
-	}
-	publisher, err := nats.Publisher(ctx, key)
+	publisher, err := r.publisher(ctx, nats, state)
 	if err != nil {
 		return err
 	}
@@ -84,7 +79,7 @@ func (r *running) run(ctx context.Context) error {
 		Restores: back.desk, Held: store.Held,
 		Publisher: publisher, Progress: nats.Progress(), Dead: nats.DeadLetters(), State: state, Archive: r.prover(), Account: books.port(), Usage: r.usage(nats, store), Access: accessPort{tokens}, Sessions: sessionPort{&access.Sessions{State: state, Tokens: tokens, Now: time.Now}}, Supports: supportPort{&access.Supports{State: state, Now: time.Now}},
 		Scrubber: scrubber, Checks: slices.Concat(checks(nats, store, about, x), archiveChecks(keeping, books), back.checks), OpenAPI: actionlog.OpenAPI(), Page: web.Files(), Licences: actionlog.Licences(), Support: r.cmd.support(), Version: version(),
-		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry,
+		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry, Tracer: r.tracer,
 		Reads: r.cmd.reads(), Exporting: r.garbage.exporting, Limits: search.Limits{PerCaller: r.cmd.RateLimit, PerAddress: r.cmd.RateLimitAddress, Failures: r.cmd.RateLimitFailures}, TrustedProxies: r.cmd.TrustedProxy,
 		StaffDisplay: r.cmd.StaffDisplay, Staff: staffView(r.cmd.StaffNames), Stopping: ctx.Done(), Log: r.log,
 	}
@@ -93,6 +88,20 @@ func (r *running) run(ctx context.Context) error {
 	}
 	r.register(registry, nats, store, books, api)
 	return r.answer(ctx, api, publisher, failed)
+}
+
+// publisher publishes what comes over HTTP, and what the service itself has to say.
+func (r *running) publisher(ctx context.Context, nats *bus.Bus, state actionlog.State) (*bus.Publisher, error) {
+	// Behind the IDs of messages: what was sent to one process and then to another is known again.
+	key, err := actionlog.KeyOf(ctx, state, "messages")
+	if err != nil {
+		return nil, err
+	}
+	p, err := nats.Publisher(ctx, key)
+	if err == nil {
+		p.Tracer = r.tracer
+	}
+	return p, err
 }
 
 // answer opens the service to the public, and waits.
@@ -257,7 +266,7 @@ func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store engine, ke
 	}
 	renew := func(ctx context.Context) (jetstream.Consumer, error) { return b.Renew(ctx, bus.Indexer) }
 	x := &indexer.Indexer{Consumer: consumer, Renew: renew, Incarnation: r.incarnation(b, keeping), Writer: store, Workers: workers(store), Dead: b.DeadLetters(),
-		Scrubber: scrubber, Metrics: indexer.NewMetrics(registry), Log: r.log}
+		Scrubber: scrubber, Metrics: indexer.NewMetrics(registry), Log: r.log, Tracer: r.tracer}
 	r.background("indexer", failed, x.Run)
 	return x, nil
 }

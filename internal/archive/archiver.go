@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/tracing"
 )
 
 // Message is what the stream took.
@@ -20,6 +21,7 @@ type Message struct {
 	ReceivedAt time.Time
 	Subject    string
 	Data       []byte
+	Trace      string // tracing.Header of it; "": nobody wants to know
 }
 
 // Source is the stream as the archiver reads it: a consumer of its own, which remembers
@@ -52,12 +54,13 @@ const (
 	lookAgain = time.Second
 )
 
-// Archiver takes the stream into an archive. All fields but Log are required.
+// Archiver takes the stream into an archive. All fields but Log and Tracer are required.
 type Archiver struct {
 	Open     func(ctx context.Context) (*Writer, error) // opens the archive, again after a failure
 	Source   Source
 	Scrubber *actionlog.Scrubber
-	Log      *slog.Logger // slog.Default
+	Log      *slog.Logger    // slog.Default
+	Tracer   *tracing.Tracer // nil: nothing is traced
 
 	trouble  atomic.Pointer[error]
 	writing  atomic.Bool // the archive is open
@@ -278,6 +281,19 @@ func (a *Archiver) batch(ctx context.Context, w *Writer, stream string) error {
 	if _, _, err := a.held(ctx, w, stream); err != nil {
 		return err
 	}
+	ctx, traced := a.Tracer.Begin(ctx, "ACTIONS", "archive", len(messages), func(i int) (string, time.Time) { return messages[i].Trace, messages[i].ReceivedAt })
+	err = a.append(ctx, w, stream, messages)
+	for i := range messages {
+		if err == nil {
+			traced.Done(messages[i].Trace)
+		}
+	}
+	traced.End("archived", err)
+	return err
+}
+
+// append archives messages, and those before them that are not archived.
+func (a *Archiver) append(ctx context.Context, w *Writer, stream string, messages []Message) error {
 	next := w.Next(stream)
 	lines := make([]Line, 0, len(messages))
 	for i := range messages {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/tracing"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -31,6 +32,7 @@ type ArchiveMessage struct {
 	ReceivedAt time.Time // UTC
 	Subject    string
 	Data       []byte
+	Trace      string // tracing.Header of it
 }
 
 // Source returns the archiver's view of the stream. From then on nothing leaves the
@@ -75,7 +77,7 @@ func (s *Source) Fetch(ctx context.Context, max, bytes int, wait time.Duration) 
 		if err != nil {
 			return nil, fmt.Errorf("consumer %s: %w", Archiver, err)
 		}
-		messages = append(messages, ArchiveMessage{meta.Sequence.Stream, meta.Timestamp.UTC(), m.Subject(), m.Data()})
+		messages = append(messages, ArchiveMessage{meta.Sequence.Stream, meta.Timestamp.UTC(), m.Subject(), m.Data(), m.Headers().Get(tracing.Header)})
 		last = m
 	}
 	if err := batch.Error(); err != nil && within.Err() == nil {
@@ -96,7 +98,7 @@ func (s *Source) At(ctx context.Context, sequence uint64) (ArchiveMessage, error
 	if err != nil {
 		return ArchiveMessage{}, fmt.Errorf("message %d: %w: %w", sequence, actionlog.ErrUnavailable, err)
 	}
-	return ArchiveMessage{m.Sequence, m.Time.UTC(), m.Subject, m.Data}, nil
+	return ArchiveMessage{Sequence: m.Sequence, ReceivedAt: m.Time.UTC(), Subject: m.Subject, Data: m.Data}, nil
 }
 
 // Held is the incarnation, and the first and the last sequence that the stream holds.

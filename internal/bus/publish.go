@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/tracing"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -32,6 +33,9 @@ type Publisher struct {
 	key    []byte // of the ids of messages
 	own    *nats.Conn
 	denied *denied // nil where everything is allowed
+	// Tracer traces what is published; nil: nothing does. A trace that the context is in goes on
+	// with the messages all the same.
+	Tracer *tracing.Tracer
 }
 
 var _ actionlog.Publisher = (*Publisher)(nil)
@@ -90,8 +94,12 @@ func (p *Publisher) messageID(s *actionlog.Submission) string {
 
 func subjectOf(s *actionlog.Submission) string { return actionlog.Subject(s.Institution, s.Category) }
 
-func (p *Publisher) message(s *actionlog.Submission) *nats.Msg {
+// message carries the trace of a context ("": none).
+func (p *Publisher) message(s *actionlog.Submission, carried string) *nats.Msg {
 	m := nats.NewMsg(subjectOf(s))
+	if carried != "" {
+		m.Header.Set(tracing.Header, carried)
+	}
 	m.Header.Set(nats.MsgIdHdr, p.messageID(s))
 	m.Data = s.Document
 	return m
@@ -102,6 +110,8 @@ func (p *Publisher) message(s *actionlog.Submission) *nats.Msg {
 // duplicate say, is published singly, and each document judged by itself.
 func (p *Publisher) Publish(ctx context.Context, submissions []actionlog.Submission) []actionlog.Receipt {
 	receipts := make([]actionlog.Receipt, len(submissions))
+	ctx, end := p.Tracer.Send(ctx, StreamActions, len(submissions))
+	defer func() { end(firstError(receipts)) }()
 	for start := 0; start < len(submissions); {
 		end, size := start, 0
 		for end < len(submissions) && end-start < maxBatch && (end == start || size+len(submissions[end].Document) <= maxBatchBytes) {
@@ -117,6 +127,15 @@ func (p *Publisher) Publish(ctx context.Context, submissions []actionlog.Submiss
 	return receipts
 }
 
+func firstError(receipts []actionlog.Receipt) error {
+	for i := range receipts {
+		if err := receipts[i].Err; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // atomic publishes a batch as a whole; false means that none of it was taken,
 // or that nothing is known of it.
 func (p *Publisher) atomic(ctx context.Context, part []actionlog.Submission, into []actionlog.Receipt) bool {
@@ -128,18 +147,20 @@ func (p *Publisher) atomic(ctx context.Context, part []actionlog.Submission, int
 	if err != nil {
 		return false
 	}
-	last := len(part) - 1
+	last, carried := len(part)-1, tracing.Carried(ctx)
 	for i := range part {
 		if _, err := p.denied.of(subjectOf(&part[i])); err != nil {
 			return false
 		}
 	}
 	for i := range part[:last] {
-		if err := batch.AddMsg(p.message(&part[i])); err != nil {
+		if err := batch.AddMsg(p.message(&part[i], carried)); err != nil {
 			return false
 		}
 	}
-	ack, err := batch.CommitMsg(ctx, p.message(&part[last]))
+	waiting, acknowledged := p.Tracer.Step(ctx, "acknowledge "+StreamActions)
+	ack, err := batch.CommitMsg(waiting, p.message(&part[last], carried))
+	acknowledged(err)
 	if err != nil || ack.BatchSize != uint64(len(part)) {
 		return false
 	}
@@ -154,6 +175,7 @@ func (p *Publisher) atomic(ctx context.Context, part []actionlog.Submission, int
 func (p *Publisher) single(ctx context.Context, part []actionlog.Submission, into []actionlog.Receipt) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
+	carried := tracing.Carried(ctx)
 	for start := 0; start < len(part); start += 256 { // bounded in flight
 		end := min(start+256, len(part))
 		futures := make([]jetstream.PubAckFuture, end-start)
@@ -162,17 +184,19 @@ func (p *Publisher) single(ctx context.Context, part []actionlog.Submission, int
 				into[start+i].Err = err
 				continue
 			}
-			f, err := p.js.PublishMsgAsync(p.message(&part[start+i]), jetstream.WithRetryAttempts(0))
+			f, err := p.js.PublishMsgAsync(p.message(&part[start+i], carried), jetstream.WithRetryAttempts(0))
 			if err != nil {
 				into[start+i].Err = refusal(err)
 			}
 			futures[i] = f
 		}
+		waiting, acknowledged := p.Tracer.Step(ctx, "acknowledge "+StreamActions)
 		for i, f := range futures {
 			if f != nil {
-				into[start+i] = p.receipt(ctx, f, subjectOf(&part[start+i]))
+				into[start+i] = p.receipt(waiting, f, subjectOf(&part[start+i]))
 			}
 		}
+		acknowledged(firstError(into[start:end]))
 	}
 }
 
