@@ -16,6 +16,8 @@ import (
 
 	"actionlog"
 	"actionlog/internal/storetest"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // feedOf is a feed of a store, in the order of time: a place is how many are read.
@@ -315,5 +317,38 @@ func TestFeedIsRecorded(t *testing.T) {
 	ofFeed(t, server, "limit=1")
 	if n := records(); n != 3 {
 		t.Errorf("%d records, a day later", n)
+	}
+}
+
+// Who leaves while they wait is not counted as a failure of the service.
+func TestLeavingAWaitingFeed(t *testing.T) {
+	store := storetest.NewModel()
+	o := options(store)
+	o.Feed = feedOf{store}
+	api, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { time.Sleep(20 * time.Millisecond); cancel() }()
+	req := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/institutions/uni/feed?wait=30", nil)
+	req.Header.Set("Authorization", "Bearer x")
+	api.ServeHTTP(httptest.NewRecorder(), req)
+	families, err := o.Registerer.(*prometheus.Registry).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counted []string
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "actionlog_http_seconds" {
+				for _, l := range m.GetLabel() {
+					counted = append(counted, l.GetValue())
+				}
+			}
+		}
+	}
+	if want := []string{"GET", "/v1/institutions/:institution/feed", "499"}; !slices.Equal(counted, want) {
+		t.Errorf("counted as %q, and not %q", counted, want)
 	}
 }

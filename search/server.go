@@ -279,6 +279,10 @@ func (s *server) trace(c *gin.Context) {
 	c.Next()
 }
 
+// statusLeft is what is counted where the client left before it had an answer (as nginx
+// does): that is no failure of the service.
+const statusLeft = 499
+
 // observe logs and counts a request. Only the route is logged, never a query:
 // it may hold names.
 func (s *server) observe(c *gin.Context) {
@@ -288,12 +292,15 @@ func (s *server) observe(c *gin.Context) {
 	if route == "" {
 		route = "none"
 	}
-	s.seconds.WithLabelValues(methodLabel(c.Request.Method), route, fmt.Sprint(c.Writer.Status())).Observe(took.Seconds())
-	level := slog.LevelDebug
-	if c.Writer.Status() >= 500 {
+	status, level := c.Writer.Status(), slog.LevelDebug
+	switch {
+	case status >= 500 && errors.Is(c.Request.Context().Err(), context.Canceled):
+		status = statusLeft
+	case status >= 500:
 		level = slog.LevelWarn
 	}
-	s.Log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(), "ms", took.Milliseconds(), "caller", principal(c).ID, "id", c.GetString(requestIDKey))
+	s.seconds.WithLabelValues(methodLabel(c.Request.Method), route, fmt.Sprint(status)).Observe(took.Seconds())
+	s.Log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "route", route, "status", status, "ms", took.Milliseconds(), "caller", principal(c).ID, "id", c.GetString(requestIDKey))
 }
 
 // recover answers a panic with a problem; a broken-off export goes through.
