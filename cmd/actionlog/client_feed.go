@@ -103,12 +103,14 @@ func (r *feedReading) open(output, since string) error {
 	if !known && since != "" && r.state.After == "" {
 		r.query.Set("since", since)
 	}
+	another := false
 	if output != "" {
-		if err := r.openFile(output, known); err != nil {
+		var err error
+		if another, err = r.openFile(output, known); err != nil {
 			return fmt.Errorf("-o: %w", err)
 		}
 	}
-	if r.statePath != "" && !known {
+	if r.statePath != "" && (!known || another) {
 		return r.note() // how long the file is to which nothing was added yet
 	}
 	return nil
@@ -116,16 +118,16 @@ func (r *feedReading) open(output, since string) error {
 
 // openFile opens the file that is added to. What stands behind the length that was noted
 // was written and not noted: it comes again. A shorter file is another one, which somebody
-// began since.
-func (r *feedReading) openFile(path string, known bool) (err error) {
-	if r.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
-		return err
+// began since. The umask decides who may read it, besides others, who may not.
+func (r *feedReading) openFile(path string, known bool) (another bool, err error) {
+	if r.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640); err != nil {
+		return false, err
 	}
 	size, err := r.file.Seek(0, io.SeekEnd)
 	if err == nil && known && size > r.state.Bytes {
 		err = r.file.Truncate(r.state.Bytes)
 	}
-	return err
+	return known && size < r.state.Bytes, err
 }
 
 const (

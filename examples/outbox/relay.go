@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -34,6 +35,9 @@ const (
 	markSent      = `UPDATE outbox SET sent_at = CURRENT_TIMESTAMP WHERE position = $1`
 	markRefused   = `UPDATE outbox SET refused = $2 WHERE position = $1`
 )
+
+// maxBody is how long a request gets, in bytes; the action log takes 64 MiB.
+const maxBody = 32 << 20
 
 // row is an action that waits.
 type row struct {
@@ -81,8 +85,9 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) Once(ctx context.Context) (marked int, err error) {
 	rows, err := r.waiting(ctx)
 	for len(rows) > 0 && err == nil {
-		n := 1 // a request is of one institution: those that follow each other go together
-		for n < len(rows) && rows[n].institution == rows[0].institution {
+		n, size := 1, len(rows[0].document) // a request is of one institution: those that follow each other go together
+		for n < len(rows) && rows[n].institution == rows[0].institution && size+len(rows[n].document) <= maxBody {
+			size += len(rows[n].document)
 			n++
 		}
 		var done int
@@ -124,7 +129,11 @@ type answer struct {
 func (r *Relay) publish(ctx context.Context, rows []row) (marked int, err error) {
 	var body bytes.Buffer
 	for _, w := range rows {
-		body.WriteString(w.document)
+		line := body.Len()
+		if err := json.Compact(&body, []byte(w.document)); err != nil { // which the action log will say
+			body.Truncate(line)
+			body.WriteString(strings.NewReplacer("\n", " ", "\r", " ").Replace(w.document))
+		}
 		body.WriteByte('\n')
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL+"/v1/institutions/"+rows[0].institution+"/actions", &body)
@@ -143,11 +152,31 @@ func (r *Relay) publish(ctx context.Context, rows []row) (marked int, err error)
 		return 0, err
 	}
 	var a answer
-	if err := json.Unmarshal(text, &a); err != nil || len(a.Results) != len(rows) {
+	err = json.Unmarshal(text, &a)
+	if s := response.StatusCode; (err != nil || len(a.Results) != len(rows)) && (s == http.StatusBadRequest || s == http.StatusRequestEntityTooLarge) {
+		return r.oneByOne(ctx, rows, a.Detail)
+	}
+	if err != nil || len(a.Results) != len(rows) {
 		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 		return 0, later{time.Duration(seconds) * time.Second, fmt.Errorf("%s: %s", response.Status, a.Detail)}
 	}
 	return r.mark(ctx, rows, a)
+}
+
+// oneByOne finds the row for which a whole request was refused. Alone it is refused for good.
+func (r *Relay) oneByOne(ctx context.Context, rows []row, why string) (marked int, err error) {
+	if len(rows) == 1 {
+		r.Log.Error("refused for good", "position", rows[0].position, "why", why)
+		_, err := r.DB.ExecContext(ctx, markRefused, rows[0].position, why)
+		return 1, err
+	}
+	for i := range rows {
+		n, err := r.publish(ctx, rows[i:i+1])
+		if marked += n; err != nil {
+			return marked, err
+		}
+	}
+	return marked, nil
 }
 
 // mark notes what became of rows, in one transaction. What was neither taken nor refused
