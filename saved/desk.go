@@ -229,8 +229,9 @@ func (d *Desk) List(ctx context.Context, institution string) (list []actionlog.S
 }
 
 // Change puts what s says (Institution, ID, Name, Filter, Alert, ChangedBy) in the place of
-// what is kept. What is watched for is watched anew where it is another.
-func (d *Desk) Change(ctx context.Context, s actionlog.SavedSearch) (actionlog.SavedSearch, error) {
+// what is kept, if may does not refuse that. What is watched for is watched anew where it is
+// another.
+func (d *Desk) Change(ctx context.Context, s actionlog.SavedSearch, may func(was *actionlog.SavedSearch) error) (actionlog.SavedSearch, error) {
 	if err := d.check(&s); err != nil {
 		return s, err
 	}
@@ -240,6 +241,9 @@ func (d *Desk) Change(ctx context.Context, s actionlog.SavedSearch) (actionlog.S
 			return s, err
 		}
 		was, revision, err := d.get(ctx, keyOf(s.Institution, s.ID))
+		if err == nil {
+			err = may(&was)
+		}
 		if err == nil {
 			err = d.room(ctx, &s)
 		}
@@ -275,15 +279,33 @@ func sameWatch(a, b *actionlog.SavedSearch) bool {
 	return watched(a) == watched(b)
 }
 
-// Drop removes a search, and returns what it was.
-func (d *Desk) Drop(ctx context.Context, institution, id string) (actionlog.SavedSearch, error) {
-	s, _, err := d.Get(ctx, institution, id)
-	if err == nil {
-		err = d.State.Delete(ctx, searchBucket, keyOf(institution, id))
+// Drop removes a search, if may does not refuse that, and returns what it was.
+func (d *Desk) Drop(ctx context.Context, institution, id string, may func(was *actionlog.SavedSearch) error) (actionlog.SavedSearch, error) {
+	for {
+		s, _, err := d.Get(ctx, institution, id)
+		if err != nil {
+			return s, err
+		}
+		s, revision, err := d.get(ctx, keyOf(institution, id))
+		if err == nil {
+			err = may(&s)
+		}
+		if err != nil {
+			return s, err
+		}
+		gone := s
+		gone.Alert = nil
+		err = d.put(ctx, &gone, revision) // what was judged is what is removed
+		if errors.Is(err, actionlog.ErrConflict) && ctx.Err() == nil {
+			continue
+		}
+		if err == nil {
+			err = d.State.Delete(ctx, searchBucket, keyOf(institution, id))
+		}
+		if err == nil {
+			err = d.State.Delete(ctx, progressBucket, keyOf(institution, id))
+		}
+		d.wake()
+		return s, err
 	}
-	if err == nil {
-		err = d.State.Delete(ctx, progressBucket, keyOf(institution, id))
-	}
-	d.wake()
-	return s, err
 }

@@ -97,7 +97,8 @@ func (r *Runner) tasks(ctx context.Context) (map[string]crew.Task, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			tasks[key] = crew.Task{Unread: err}
+			continue
 		}
 		if s.Alert != nil && !s.Alert.Paused {
 			tasks[key] = crew.Task{Revision: revision, Work: (&watch{Runner: r, search: s}).run}

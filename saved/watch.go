@@ -2,6 +2,7 @@ package saved
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"actionlog"
@@ -30,7 +31,7 @@ type watch struct {
 	noted    time.Time
 	idle     time.Duration
 	rest     time.Duration
-	known    map[string]bool // values that were seen before
+	known    map[[sha256.Size]byte]bool // values that were seen before, however long they are
 }
 
 // run watches until ctx is done, or the search was changed.
@@ -38,7 +39,7 @@ func (w *watch) run(ctx context.Context) (err error) {
 	if w.progress, w.revision, err = w.Desk.progress(ctx, &w.search); err != nil {
 		return err
 	}
-	w.noted, w.idle, w.rest, w.known = w.Desk.now(), idleLeast, restLeast, map[string]bool{}
+	w.noted, w.idle, w.rest, w.known = w.Desk.now(), idleLeast, restLeast, map[[sha256.Size]byte]bool{}
 	for ctx.Err() == nil {
 		if err := w.step(ctx); err != nil {
 			if ctx.Err() == nil {
@@ -139,7 +140,8 @@ func (w *watch) see(ctx context.Context, x *Sighting) error {
 
 // first tells whether whom or what an action names was not seen before it.
 func (w *watch) first(ctx context.Context, x *Sighting) (bool, error) {
-	if x.Value == "" || w.known[x.Value] {
+	value := sha256.Sum256([]byte(x.Value))
+	if x.Value == "" || w.known[value] {
 		return false, nil
 	}
 	seen, err := w.Log.Seen(ctx, &w.search, x)
@@ -149,7 +151,7 @@ func (w *watch) first(ctx context.Context, x *Sighting) (bool, error) {
 	if len(w.known) >= mostKnown {
 		clear(w.known)
 	}
-	w.known[x.Value] = true
+	w.known[value] = true
 	return !seen, nil
 }
 

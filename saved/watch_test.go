@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -250,6 +251,8 @@ func exactlyOnce(t *testing.T, alert actionlog.Alert, seed uint64) {
 	}
 }
 
+func anybody(*actionlog.SavedSearch) error { return nil }
+
 // A changed condition is watched for from then on; a changed name changes nothing; paused,
 // nothing is raised, and what came meanwhile is looked at afterwards; dropped, nothing is.
 func TestChanged(t *testing.T) {
@@ -266,7 +269,7 @@ func TestChanged(t *testing.T) {
 			alert := *s.Alert
 			s.Alert = &alert
 			do(&s)
-			if s, err = desk.Change(t.Context(), s); err != nil {
+			if s, err = desk.Change(t.Context(), s, anybody); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -286,7 +289,7 @@ func TestChanged(t *testing.T) {
 		}
 		l.add(Sighting{Value: "d"})
 		time.Sleep(time.Minute)
-		if _, err := desk.Drop(t.Context(), "uni", s.ID); err != nil {
+		if _, err := desk.Drop(t.Context(), "uni", s.ID, anybody); err != nil {
 			t.Fatal(err)
 		}
 		l.add(Sighting{Value: "e"})
@@ -298,4 +301,56 @@ func TestChanged(t *testing.T) {
 			t.Errorf("dropped: %v", err)
 		}
 	})
+}
+
+// A search that cannot be read harms no other, and a value may be as long as a document.
+func TestOneThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := storetest.NewState()
+		desk, l := &Desk{State: state, Watched: true}, &tape{}
+		if _, err := desk.Create(t.Context(), search(actionlog.Alert{Kind: actionlog.AlertFirst, Of: actionlog.AlertOfActor})); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := state.Put(t.Context(), searchBucket, "other.x", []byte("{"), 0); err != nil {
+			t.Fatal(err)
+		}
+		defer watching(t, desk, l)()
+		l.add(Sighting{Value: strings.Repeat("long", 60_000)})
+		time.Sleep(time.Minute)
+		if got := l.raised(); !slices.Equal(got, []string{"a0"}) {
+			t.Errorf("raised by %q", got)
+		}
+	})
+}
+
+// Who may not touch an alert does not remove one that is made meanwhile.
+func TestAlertThatIsMadeMeanwhile(t *testing.T) {
+	desk := &Desk{State: storetest.NewState(), Watched: true}
+	plain := search(actionlog.Alert{})
+	plain.Alert = nil
+	s, err := desk.Create(t.Context(), plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	may := func(was *actionlog.SavedSearch) error {
+		if was.Alert != nil {
+			return refused
+		}
+		if now := s; now.Alert == nil { // between what is judged and what is written
+			now.Alert = &actionlog.Alert{Kind: actionlog.AlertFirst, Of: actionlog.AlertOfIP}
+			_, err := desk.Change(t.Context(), now, anybody)
+			return err
+		}
+		return nil
+	}
+	if _, err := desk.Change(t.Context(), s, may); !errors.Is(err, refused) {
+		t.Errorf("changed: %v", err)
+	}
+	if _, err := desk.Drop(t.Context(), "uni", s.ID, may); !errors.Is(err, refused) {
+		t.Errorf("dropped: %v", err)
+	}
+	if now, _, err := desk.Get(t.Context(), "uni", s.ID); err != nil || now.Alert == nil {
+		t.Errorf("%+v, %v", now, err)
+	}
 }

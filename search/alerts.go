@@ -26,6 +26,10 @@ type Sighting struct {
 	Value, Label string
 }
 
+// maxLabel is how long a label is at most, in bytes: a name may be as long as a document, and
+// what an alert records has to fit a value of the state.
+const maxLabel = 200
+
 // staffValue stands for all of the platform's staff. No key of a directory begins so.
 const staffValue = "staff"
 
@@ -50,7 +54,11 @@ func (a *Alerts) Page(ctx context.Context, w *actionlog.SavedSearch, at string, 
 	if err != nil {
 		return nil, at, false, err
 	}
-	page, err := s.feedOnce(ctx, &feeding{institution: w.Institution, query: q, at: at, limit: most})
+	var page FeedPage
+	err = s.unhurried.one(ctx, w.Institution, func() (err error) {
+		page, err = s.feedOnce(ctx, &feeding{institution: w.Institution, query: q, at: at, limit: most})
+		return err
+	})
 	if err != nil {
 		return nil, at, false, err
 	}
@@ -90,7 +98,7 @@ func (s *server) valueOf(of actionlog.AlertOf, item *actionlog.Item) (value, lab
 			label = text
 		}
 	}
-	return people.Key(actor), label
+	return people.Key(actor), clipped(label, maxLabel)
 }
 
 // Seen tells whether an action that a watched search means, with the same value, came before
@@ -112,9 +120,11 @@ func (a *Alerts) Seen(ctx context.Context, w *actionlog.SavedSearch, value strin
 	var after actionlog.Mark
 	for {
 		var page actionlog.Page
-		err := s.inTurn(ctx, w.Institution, func() (err error) {
-			page, err = s.Searcher.Page(ctx, q, actionlog.OldestFirst, after, 100)
-			return err
+		err := s.unhurried.one(ctx, w.Institution, func() error {
+			return s.inTurn(ctx, w.Institution, true, func() (err error) {
+				page, err = s.Searcher.Page(ctx, q, actionlog.OldestFirst, after, 100)
+				return err
+			})
 		})
 		if err != nil {
 			return false, err

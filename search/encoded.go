@@ -32,7 +32,11 @@ func (e *Encoded) Page(ctx context.Context, institution string, filter map[strin
 	if err != nil {
 		return page, err
 	}
-	f, err := s.feedOnce(ctx, &feeding{institution: institution, query: q, at: at, limit: most})
+	var f FeedPage
+	err = s.unhurried.one(ctx, institution, func() (err error) {
+		f, err = s.feedOnce(ctx, &feeding{institution: institution, query: q, at: at, limit: most})
+		return err
+	})
 	if err != nil {
 		return page, err
 	}

@@ -201,10 +201,10 @@ func (e everySearch) List(context.Context, string) ([]actionlog.SavedSearch, err
 	plain.Alert = nil
 	return []actionlog.SavedSearch{e.one(), first, plain}, nil
 }
-func (e everySearch) Change(context.Context, actionlog.SavedSearch) (actionlog.SavedSearch, error) {
+func (e everySearch) Change(context.Context, actionlog.SavedSearch, func(*actionlog.SavedSearch) error) (actionlog.SavedSearch, error) {
 	return e.one(), nil
 }
-func (e everySearch) Drop(context.Context, string, string) (actionlog.SavedSearch, error) {
+func (e everySearch) Drop(context.Context, string, string, func(*actionlog.SavedSearch) error) (actionlog.SavedSearch, error) {
 	return e.one(), nil
 }
 

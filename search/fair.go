@@ -222,3 +222,20 @@ func (f *fair) busy() bool {
 	defer f.mu.Unlock()
 	return len(f.shares) > 0
 }
+
+// oneAtATime has what is read for alerts and webhooks of an institution wait for each other,
+// before it waits among people's requests: however many there are, they are one in that line.
+type oneAtATime struct{ of sync.Map }
+
+// one reads when nobody else does.
+func (o *oneAtATime) one(ctx context.Context, institution string, read func() error) error {
+	v, _ := o.of.LoadOrStore(institution, make(chan struct{}, 1))
+	turn := v.(chan struct{})
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return read()
+}

@@ -145,7 +145,7 @@ func (s *server) feedWaiting(ctx context.Context, f *feeding) (page FeedPage, er
 
 // feedOnce reads a page when it is the institution's turn.
 func (s *server) feedOnce(ctx context.Context, f *feeding) (page FeedPage, err error) {
-	err = s.inTurn(ctx, f.institution, func() error {
+	err = s.inTurn(ctx, f.institution, true, func() error {
 		page, err = s.Feed.Page(ctx, f.query, f.at, f.limit)
 		return err
 	})

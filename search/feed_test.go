@@ -325,7 +325,7 @@ func TestLeavingAWaitingFeed(t *testing.T) {
 	store := storetest.NewModel()
 	o := options(store)
 	o.Feed = feedOf{store}
-	api, err := New(t.Context(), o)
+	api, err := newAPI(t, o)
 	if err != nil {
 		t.Fatal(err)
 	}

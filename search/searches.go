@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"actionlog"
@@ -21,8 +20,11 @@ type Searches interface {
 	Create(ctx context.Context, s actionlog.SavedSearch) (actionlog.SavedSearch, error)
 	Get(ctx context.Context, institution, id string) (actionlog.SavedSearch, actionlog.AlertProgress, error)
 	List(ctx context.Context, institution string) ([]actionlog.SavedSearch, error)
-	Change(ctx context.Context, s actionlog.SavedSearch) (actionlog.SavedSearch, error)
-	Drop(ctx context.Context, institution, id string) (actionlog.SavedSearch, error)
+	// Change puts s in the place of what is kept under its ID, if may does not refuse that:
+	// it is asked of what is really replaced.
+	Change(ctx context.Context, s actionlog.SavedSearch, may func(was *actionlog.SavedSearch) error) (actionlog.SavedSearch, error)
+	// Drop removes one, if may does not refuse that.
+	Drop(ctx context.Context, institution, id string, may func(was *actionlog.SavedSearch) error) (actionlog.SavedSearch, error)
 }
 
 func (s *server) searchRoutes(one *gin.RouterGroup) {
@@ -190,30 +192,42 @@ func (s *server) readAlert(c *gin.Context, raw json.RawMessage) (*actionlog.Aler
 	return a, err
 }
 
+// errNotAdmin: who asks may not touch an alert.
+var errNotAdmin = errors.New("an alert is for admins")
+
 // mayAlert refuses an alert of who is no admin: it tells somebody else of what comes, for as
 // long as it is there.
-func (s *server) mayAlert(c *gin.Context, searches ...*actionlog.SavedSearch) bool {
-	alert := slices.ContainsFunc(searches, func(w *actionlog.SavedSearch) bool { return w.Alert != nil })
-	if institution := c.Param("institution"); alert && !principal(c).Allowed(institution, administrators) {
-		s.deny(c, institution, newProblem(http.StatusForbidden, "an alert is for the role %s", actionlog.RoleAdmin))
-		return false
+func mayAlert(c *gin.Context) func(*actionlog.SavedSearch) error {
+	return func(w *actionlog.SavedSearch) error {
+		if w.Alert != nil && !principal(c).Allowed(c.Param("institution"), administrators) {
+			return errNotAdmin
+		}
+		return nil
 	}
-	return true
+}
+
+// failSearch is fail, of what may also be refused.
+func (s *server) failSearch(c *gin.Context, err error) {
+	if errors.Is(err, errNotAdmin) {
+		s.deny(c, c.Param("institution"), newProblem(http.StatusForbidden, "an alert is for the role %s", actionlog.RoleAdmin))
+		return
+	}
+	s.fail(c, err)
 }
 
 func (s *server) createSearch(c *gin.Context) {
 	w, err := s.readSearch(c)
-	if err != nil {
-		s.fail(c, err)
-		return
+	if err == nil {
+		err = mayAlert(c)(&w)
 	}
-	if !s.mayAlert(c, &w) {
+	if err != nil {
+		s.failSearch(c, err)
 		return
 	}
 	w.By = exportedBy(c)
 	if w, err = s.Searches.Create(c.Request.Context(), w); err == nil {
 		if err = s.searchStep(c, codeSearchSaved, "saved", &w); err != nil { // what cannot be recorded is not there
-			_, dropping := s.Searches.Drop(context.WithoutCancel(c.Request.Context()), w.Institution, w.ID)
+			_, dropping := s.Searches.Drop(context.WithoutCancel(c.Request.Context()), w.Institution, w.ID, func(*actionlog.SavedSearch) error { return nil })
 			err = errors.Join(err, dropping)
 		}
 	}
@@ -225,44 +239,48 @@ func (s *server) createSearch(c *gin.Context) {
 	c.JSON(http.StatusCreated, s.shownSearch(c, &w, &actionlog.AlertProgress{}))
 }
 
-// changeSearch puts a search in the place of what is kept under its ID.
+// changeSearch puts a search in the place of what is kept under its ID. It is recorded first:
+// an alert that is gone, and nobody knows by whom, would be worse than one that somebody only
+// wanted to have gone.
 func (s *server) changeSearch(c *gin.Context) {
 	w, err := s.readSearch(c)
 	var was actionlog.SavedSearch
 	if err == nil {
+		err = mayAlert(c)(&w)
+	}
+	if err == nil {
 		was, _, err = s.Searches.Get(c.Request.Context(), w.Institution, c.Param("id"))
 	}
-	if err != nil {
-		s.fail(c, err)
-		return
+	if err == nil {
+		err = mayAlert(c)(&was)
 	}
-	if !s.mayAlert(c, &was, &w) {
-		return
-	}
-	w.ID, w.ChangedBy = was.ID, exportedBy(c)
-	if w, err = s.Searches.Change(c.Request.Context(), w); err == nil {
+	if w.ID, w.ChangedBy = was.ID, exportedBy(c); err == nil {
 		err = s.searchStep(c, codeSearchChanged, "changed", &w, &was)
 	}
+	if err == nil {
+		_, err = s.Searches.Change(c.Request.Context(), w, mayAlert(c))
+	}
 	if err != nil {
-		s.fail(c, err)
+		s.failSearch(c, err)
 		return
 	}
 	s.oneSearch(c)
 }
 
+// dropSearch removes a search. It is recorded first, as a change is.
 func (s *server) dropSearch(c *gin.Context) {
 	w, _, err := s.Searches.Get(c.Request.Context(), c.Param("institution"), c.Param("id"))
-	if err == nil && !s.mayAlert(c, &w) {
-		return
-	}
 	if err == nil {
-		w, err = s.Searches.Drop(c.Request.Context(), c.Param("institution"), c.Param("id"))
+		err = mayAlert(c)(&w)
 	}
 	if err == nil {
 		err = s.searchStep(c, codeSearchDropped, "removed", &w)
 	}
+	if err == nil {
+		_, err = s.Searches.Drop(c.Request.Context(), w.Institution, w.ID, mayAlert(c))
+	}
 	if err != nil {
-		s.fail(c, err)
+		s.failSearch(c, err)
 		return
 	}
 	c.Status(http.StatusNoContent)

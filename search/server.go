@@ -131,6 +131,7 @@ type Options struct {
 type server struct {
 	Options
 	fair      *fair
+	unhurried oneAtATime // what the service reads of an institution for itself
 	tails     *guests
 	questions *questions
 	followers *questions // of the feed

@@ -138,17 +138,18 @@ func (s *server) follow(c *gin.Context, a *asked, since time.Time) {
 // cameIn returns what the stream took after since and until through.
 func (s *server) cameIn(ctx context.Context, a *asked, since, through time.Time) (tailed, error) {
 	e := tailed{Data: []json.RawMessage{}, CompleteThrough: through.UTC()}
-	err := s.inTurn(ctx, a.institution, func() error { return s.cameInto(ctx, a, since, through, &e) })
+	err := s.inTurn(ctx, a.institution, false, func() error { return s.cameInto(ctx, a, since, through, &e) })
 	return e, err
 }
 
-// inTurn reads of an institution when it is its turn.
-func (s *server) inTurn(ctx context.Context, institution string, read func() error) error {
+// inTurn reads of an institution when it is its turn. dear: it reads much.
+func (s *server) inTurn(ctx context.Context, institution string, dear bool, read func() error) error {
 	t, ok := s.fair.enter(institution)
 	if !ok {
 		return fmt.Errorf("too many requests of the institution wait: %w", actionlog.ErrUnavailable)
 	}
 	defer t.leave()
+	t.dear = dear
 	if err := t.wait(ctx); err != nil {
 		return err
 	}

@@ -195,12 +195,16 @@ func (s *server) webhookStep(c *gin.Context, code, what string, w *actionlog.Web
 		details: map[string]any{"webhook": w.ID, "name": w.Name, "url": w.URL, "events": w.Events, "filter": w.Filter}}, w.Institution)
 }
 
-// stepWebhook does something with a webhook, and records it.
+// stepWebhook does something with a webhook. It is recorded first: one that somebody has
+// silenced, and nobody knows who, would be worse than one that somebody only wanted to.
 func (s *server) stepWebhook(code, what string, do func(c *gin.Context) (actionlog.Webhook, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		w, err := do(c)
+		w, _, err := s.Webhooks.Get(c.Request.Context(), c.Param("institution"), c.Param("id"))
 		if err == nil {
 			err = s.webhookStep(c, code, what, &w)
+		}
+		if err == nil {
+			_, err = do(c)
 		}
 		if err != nil {
 			s.fail(c, err)
@@ -268,9 +272,12 @@ func (s *server) rotateWebhook(c *gin.Context) {
 }
 
 func (s *server) dropWebhook(c *gin.Context) {
-	w, err := s.Webhooks.Drop(c.Request.Context(), c.Param("institution"), c.Param("id"))
+	w, _, err := s.Webhooks.Get(c.Request.Context(), c.Param("institution"), c.Param("id"))
 	if err == nil {
 		err = s.webhookStep(c, codeWebhookDropped, "removed", &w)
+	}
+	if err == nil {
+		_, err = s.Webhooks.Drop(c.Request.Context(), w.Institution, w.ID)
 	}
 	if err != nil {
 		s.fail(c, err)

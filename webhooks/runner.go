@@ -65,7 +65,8 @@ func (r *Runner) tasks(ctx context.Context) (map[string]crew.Task, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			tasks[key] = crew.Task{Unread: err}
+			continue
 		}
 		if w.Status == actionlog.WebhookActive {
 			tasks[key] = crew.Task{Revision: revision, Work: (&sink{Runner: r, webhook: w}).run}

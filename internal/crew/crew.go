@@ -20,6 +20,9 @@ type Task struct {
 	// Work is done until its context is; it may return before, and is begun again then.
 	// ErrConflict means that the value was changed meanwhile, which is nothing to speak of.
 	Work func(ctx context.Context) error
+	// Unread is why the value cannot be read. What is done for it goes on, and nothing else
+	// is harmed by it.
+	Unread error
 }
 
 // Options of a Crew. All without a default are required.
@@ -126,6 +129,10 @@ func (c *Crew) compare(ctx context.Context) error {
 		}
 	}
 	for key, task := range tasks {
+		if task.Unread != nil {
+			c.Log.Warn(c.What+": one cannot be read", "key", key, "error", task.Unread)
+			continue
+		}
 		c.keep(ctx, key, task)
 	}
 	return nil
