@@ -64,6 +64,7 @@ func TestFeed(t *testing.T) {
 			}
 		}
 		s.publish(t, lines)
+		s.archivedAll(t)
 	}
 	failed := `"outcome":"failure","targets":[{"kind":"user","name":"Melody Wang","email":"melody@acme.example"}]`
 	publish(acme("f1", time.Hour, ""), acme("f2", 80*day, ""), acme("f3", 0, failed), acme("f2", 80*day, ""), acme("f1", time.Hour, `"summary":"another"`))
@@ -84,6 +85,7 @@ func TestFeed(t *testing.T) {
 	s, stop = startServiceOn(t, dir, args)
 	s.publish(t, [][]byte{[]byte(acme("f5", 1*day, "")), []byte(acme("f7", 0, ""))})
 	want = append(want, "f7")
+	s.archivedAll(t)
 	if all, _ := s.feedOf(t, "acme", "", ""); !slices.Equal(withoutRecords(all), want) {
 		t.Errorf("all, after a restart: %q, and not %q", withoutRecords(all), want)
 	}
@@ -168,6 +170,12 @@ func TestCollectorOverKills(t *testing.T) {
 			t.Errorf("%s was collected %d times", id, n)
 		}
 	}
+}
+
+// archivedAll waits until everything is in the archive, and so in the feed.
+func (s *service) archivedAll(t *testing.T) {
+	t.Helper()
+	eventually(t, "everything is archived", func() bool { return s.metric(t, "actionlog_archive_behind_messages") == "0" })
 }
 
 // outage is for how long the service is away while the collector asks: ACTIONLOG_OUTAGE, such

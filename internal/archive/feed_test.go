@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -227,5 +228,48 @@ func TestFeedSince(t *testing.T) {
 		if _, err := ParsePlace(wrong); err == nil {
 			t.Errorf("%q is taken for a place", wrong)
 		}
+	}
+}
+
+// A reader whose place is behind the end of an archive that was put back goes on with what
+// comes behind that end, and has nothing twice that it had.
+func TestFeedOfAnArchiveThatWasPutBack(t *testing.T) {
+	dir, back := t.TempDir(), t.TempDir()
+	w := newWriter(t, dir)
+	all := lines(1, 900)
+	put := func(w *Writer, from, to int) {
+		t.Helper()
+		for ; from < to; from += 100 {
+			err := w.Append(t.Context(), all[from:from+100])
+			if err == nil {
+				err = w.Seal(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put(w, 0, 300)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(back, "archive"), os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	w = newWriter(t, dir)
+	put(w, 300, 600)
+	f := feedOf(t, dir, nil)
+	list, place := follow(t, f, "alpha", Place{}, 50)
+
+	older := filepath.Join(back, "archive")
+	f = feedOf(t, older, nil)
+	more, place := follow(t, f, "alpha", place, 50)
+	if len(more) > 0 {
+		t.Errorf("%d lines come of an older archive", len(more))
+	}
+	put(newWriter(t, older), 300, 900) // of the stream, which has them still
+	more, _ = follow(t, f, "alpha", place, 50)
+	if got, want := append(list, more...), wanted(all, "alpha", time.Time{}); !slices.Equal(got, want) {
+		t.Errorf("%d lines, and not %d", len(got), len(want))
 	}
 }

@@ -66,8 +66,26 @@ func (f *Feed) unsealed(ctx context.Context, institution string, page *FeedPage,
 	if !errors.Is(err2, actionlog.ErrNotFound) {
 		return false, err2
 	}
+	if errors.Is(err, actionlog.ErrNotFound) {
+		return f.putBack(ctx, page, &before.Next)
+	}
 	page.More = more
 	return false, err
+}
+
+// putBack moves a place that is behind all that there is: an older archive was put in the
+// place of the one that the place is of. What comes behind its end comes; the last line that
+// was read says what was read already.
+func (f *Feed) putBack(ctx context.Context, page *FeedPage, at *Place) (again bool, err error) {
+	last, err := newest(ctx, f.Storage)
+	if err != nil {
+		return false, err
+	}
+	if last+1 >= at.Manifest {
+		return false, fmt.Errorf("archive: %s: %w", manifestName(at.Manifest-1), actionlog.ErrNotFound)
+	}
+	page.Next = Place{Manifest: last + 1, After: at.After}
+	return true, nil
 }
 
 func (f *Feed) addUnsealed(ctx context.Context, institution string, page *FeedPage, u unsealed) (int, error) {
