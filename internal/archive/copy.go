@@ -72,13 +72,16 @@ func sameBeginning(ctx context.Context, from, to Storage) error {
 
 // once copies; again tells that a segment was sealed meanwhile, so that what was copied does
 // not fit together. The order is what makes it fit: the open segment is emptied only when
-// its manifest is there, and the checkpoint that signs that comes last.
+// its manifest is there, and the checkpoint that signs that comes last. The copy's open
+// segment stays until what was in it has come as a segment.
 func (c *Copied) once(ctx context.Context, from Storage, to *Folder) (again bool, err error) {
 	n, err := newest(ctx, from)
 	if err != nil {
 		return false, err
 	}
-	if err := c.copyOpen(ctx, from, to); err != nil {
+	fresh := to.path(".new-open")
+	defer os.Remove(fresh)
+	if err := c.copyOpen(ctx, from, fresh); err != nil {
 		return false, err
 	}
 	if after, err := newest(ctx, from); err != nil || after != n {
@@ -93,6 +96,9 @@ func (c *Copied) once(ctx context.Context, from Storage, to *Folder) (again bool
 			return false, err
 		}
 	}
+	if err := os.Rename(fresh, to.path(openName)); err != nil {
+		return false, fmt.Errorf("archive: %w", err)
+	}
 	c.Segments = n
 	if n > 0 && c.Unsealed == 0 {
 		m, err := readManifest(ctx, to, n)
@@ -104,13 +110,12 @@ func (c *Copied) once(ctx context.Context, from Storage, to *Folder) (again bool
 	return copySigned(ctx, from, to, n)
 }
 
-// copyOpen copies the whole lines of the open segment.
-func (c *Copied) copyOpen(ctx context.Context, from Storage, to *Folder) error {
-	file, err := os.OpenFile(to.path(".new-open"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// copyOpen copies the whole lines of the open segment to a file.
+func (c *Copied) copyOpen(ctx context.Context, from Storage, path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	defer os.Remove(file.Name())
 	w := bufio.NewWriterSize(file, 1<<20)
 	c.Unsealed = 0
 	for line, e := range fileLines(ctx, from, openName) {
@@ -127,10 +132,7 @@ func (c *Copied) copyOpen(ctx context.Context, from Storage, to *Folder) error {
 		}
 		_, err = w.Write(line)
 	}
-	if err = errors.Join(err, w.Flush(), file.Sync(), file.Close()); err == nil {
-		err = os.Rename(file.Name(), to.path(openName))
-	}
-	if err != nil {
+	if err = errors.Join(err, w.Flush(), file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
 	return nil

@@ -112,3 +112,47 @@ func TestCopyRefuses(t *testing.T) {
 		t.Errorf("a damaged segment: %v", err)
 	}
 }
+
+// TestCopyThatFails: what a copy held before it still holds.
+func TestCopyThatFails(t *testing.T) {
+	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "archive")
+	w := newWriter(t, dir)
+	from := FolderAt(filepath.Join(dir, "archive"))
+	target, err := NewFolder(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Append(t.Context(), lines(1, 10)), w.Seal(t.Context()), w.Append(t.Context(), lines(11, 10))); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Copy(t.Context(), from, target); err != nil || c.Unsealed != 10 {
+		t.Fatal(c, err)
+	}
+	if err := errors.Join(w.Seal(t.Context()), w.Append(t.Context(), lines(21, 5))); err != nil {
+		t.Fatal(err)
+	}
+	m, err := readManifest(t.Context(), from, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := from.path(m.Segment.Name)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.Truncate(path, 10)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Copy(t.Context(), from, target); err == nil {
+		t.Fatal("half a segment was copied")
+	}
+	if report := verify(t, filepath.Dir(to), w.public); report.Actions != 10 || report.Unsealed != 10 || len(report.Findings) > 0 {
+		t.Errorf("a copy that failed leaves %+v", report)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Copy(t.Context(), from, target); err != nil || c.Segments != 2 || c.Unsealed != 5 {
+		t.Errorf("afterwards: %+v %v", c, err)
+	}
+}
