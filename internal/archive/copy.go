@@ -81,11 +81,15 @@ func (c *Copied) once(ctx context.Context, from Storage, to *Folder) (again bool
 	}
 	fresh := to.path(".new-open")
 	defer os.Remove(fresh)
-	if err := c.copyOpen(ctx, from, fresh); err != nil {
-		return false, err
+	damage := c.copyOpen(ctx, from, fresh)
+	if damage != nil && !errors.Is(damage, ErrDamaged) {
+		return false, damage
 	}
 	if after, err := newest(ctx, from); err != nil || after != n {
 		return true, err
+	}
+	if damage != nil {
+		return false, damage
 	}
 	have, err := newest(ctx, to)
 	if err != nil {
@@ -110,7 +114,7 @@ func (c *Copied) once(ctx context.Context, from Storage, to *Folder) (again bool
 	return copySigned(ctx, from, to, n)
 }
 
-// copyOpen copies the whole lines of the open segment to a file.
+// copyOpen copies the lines of the open segment to a file.
 func (c *Copied) copyOpen(ctx context.Context, from Storage, path string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -118,19 +122,17 @@ func (c *Copied) copyOpen(ctx context.Context, from Storage, path string) error 
 	}
 	w := bufio.NewWriterSize(file, 1<<20)
 	c.Unsealed = 0
-	for line, e := range fileLines(ctx, from, openName) {
+	for o, e := range openLines(ctx, from) {
 		if err = e; err != nil {
 			break
 		}
-		h, e := readHeader(line)
-		if e != nil || line[len(line)-1] != '\n' { // being written
-			break
-		}
 		c.Unsealed++
-		if at, e := time.Parse(time.RFC3339Nano, h.receivedAt); e == nil {
+		if at, e := time.Parse(time.RFC3339Nano, o.header.receivedAt); e == nil {
 			c.Through = at
 		}
-		_, err = w.Write(line)
+		if _, err = w.Write(o.text); err != nil {
+			break
+		}
 	}
 	if err = errors.Join(err, w.Flush(), file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("archive: %w", err)

@@ -1,8 +1,10 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,5 +156,73 @@ func TestCopyThatFails(t *testing.T) {
 	}
 	if c, err := Copy(t.Context(), from, target); err != nil || c.Segments != 2 || c.Unsealed != 5 {
 		t.Errorf("afterwards: %+v %v", c, err)
+	}
+}
+
+// TestDamageIsNoEnd: a line of the open segment that cannot be read is damage, for copies and
+// accounts; a last one without its break is being written.
+func TestDamageIsNoEnd(t *testing.T) {
+	dir := t.TempDir()
+	w := newWriter(t, dir)
+	if err := w.Append(t.Context(), lines(1, 10)); err != nil {
+		t.Fatal(err)
+	}
+	from := FolderAt(filepath.Join(dir, "archive"))
+	text, err := os.ReadFile(from.path(openName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(text []byte) (copied, accounted uint64, err, err2 error) {
+		t.Helper()
+		if err := os.WriteFile(from.path(openName), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		to, err := NewFolder(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Copy(t.Context(), from, to)
+		for _, err2 = range (&Reader{from}).open(t.Context(), nil) {
+			accounted++
+		}
+		return c.Unsealed, accounted, err, err2
+	}
+	if copied, accounted, err, err2 := read(append(bytes.Clone(text), text[:50]...)); copied != 10 || accounted != 10 || err != nil || err2 != nil {
+		t.Errorf("a line that is being written: %d %d %v %v", copied, accounted, err, err2)
+	}
+	third := bytes.Clone(text)
+	copy(third[bytes.IndexByte(text, '\n')+1:], "xx")
+	if _, _, err, err2 := read(third); !errors.Is(err, ErrDamaged) || !errors.Is(err2, ErrDamaged) {
+		t.Errorf("a damaged line: %v, %v", err, err2)
+	}
+	if again, err := (&Copied{}).once(t.Context(), sealedSince{from, new(int)}, from); !again || err != nil {
+		t.Errorf("a damaged line, and a segment was sealed meanwhile: %v %v", again, err)
+	}
+	tries := 0
+	err = (&Ledger{Storage: sealedSince{from, new(int)}}).steady(t.Context(), func() error {
+		if tries++; tries == 1 {
+			return ErrDamaged
+		}
+		return nil
+	})
+	if err != nil || tries < 2 {
+		t.Errorf("accounts, and a segment was sealed meanwhile: %d tries, %v", tries, err)
+	}
+}
+
+// sealedSince is an archive of which a segment is sealed after the first look.
+type sealedSince struct {
+	Storage
+	looks *int
+}
+
+func (s sealedSince) List(ctx context.Context, prefix string) iter.Seq2[File, error] {
+	if !strings.HasPrefix(prefix, "manifests/") {
+		return s.Storage.List(ctx, prefix)
+	}
+	return func(yield func(File, error) bool) {
+		if *s.looks++; *s.looks > 1 {
+			yield(File{Name: manifestName(1), Bytes: 1}, nil)
+		}
 	}
 }
