@@ -22,8 +22,10 @@ import (
 // backupCmd copies what a service cannot be made anew without, while it runs.
 type backupCmd struct {
 	To         string        `arg:"" help:"A folder on another disk or machine. It is made where it is not there, and brought up to date where it is."`
-	Archive    string        `placeholder:"FOLDER" help:"The service's archive. Default: DIR/archive."`
-	ArchiveKey string        `name:"archive-key" placeholder:"FILE" help:"The private key of the archive. Default: DIR/archive.key."`
+	Archive    string        `placeholder:"FOLDER" help:"The service's archive, as serve has it. Default: DIR/archive."`
+	ArchiveKey string        `name:"archive-key" placeholder:"FILE" help:"The private key of the archive, as serve has it. Default: DIR/archive.key."`
+	NoArchive  bool          `name:"no-archive" help:"Leave the archive and its key out: there is none, or they are backed up otherwise."`
+	NATS       string        `name:"nats" placeholder:"URL" help:"As serve has it: the state is on these servers then, and is not copied."`
 	Wait       time.Duration `placeholder:"DURATION" default:"1m" help:"How long to wait until the archive holds all that the stream had taken when the backup began."`
 }
 
@@ -83,17 +85,17 @@ func (b *backupCmd) Run(ctx context.Context, s *settings, out *console) error {
 // copyArchive waits until the archive has all that was acknowledged before, and copies it.
 func (b *backupCmd) copyArchive(ctx context.Context, c *client, s *settings, out *console, report *backupReport) error {
 	name := cmp.Or(b.Archive, filepath.Join(s.Data, "archive"))
+	if b.NoArchive || name == archiveOff {
+		out.say("The archive is left out: what was published is not in this backup.")
+		return nil
+	}
 	if isS3(name) {
 		out.say("The archive is in S3 and is not copied: keep versions there, or copy the bucket.")
 		return nil
 	}
 	from, err := archive.OpenFolder(name)
-	if errors.Is(err, os.ErrNotExist) {
-		out.say("There is no archive in %s: what was published is in no backup.", name)
-		return nil
-	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; give --archive as serve has it, or its --config, or --no-archive", err)
 	}
 	to, err := archive.NewFolder(filepath.Join(b.To, "archive"))
 	if err != nil {
@@ -158,10 +160,13 @@ func (c *client) measure(ctx context.Context) (map[string]float64, error) {
 // copyState copies tokens, keys, webhooks and sessions.
 func (b *backupCmd) copyState(ctx context.Context, s *settings, out *console, report *backupReport) error {
 	const name = "state.sqlite"
-	from := filepath.Join(s.Data, name)
-	if _, err := os.Stat(from); errors.Is(err, os.ErrNotExist) {
+	if b.NATS != "" {
 		out.say("The state is on the NATS servers and is not copied: nats stream backup KV_actionlog-state, docs/backup.md.")
 		return nil
+	}
+	from := filepath.Join(s.Data, name)
+	if _, err := os.Stat(from); err != nil {
+		return fmt.Errorf("%w; give --data as serve has it, and --nats where the state is on NATS servers", err)
 	}
 	report.Files = append(report.Files, name)
 	return sqlite.CopyState(ctx, from, filepath.Join(b.To, name), notBackedUp...)
@@ -182,7 +187,9 @@ func (b *backupCmd) copyKeys(s *settings, report *backupReport) error {
 	}
 	for name, from := range files {
 		text, err := os.ReadFile(from)
-		if errors.Is(err, os.ErrNotExist) {
+		if missing := errors.Is(err, os.ErrNotExist); missing && name == "archive.key" && !b.NoArchive && b.Archive != archiveOff {
+			return fmt.Errorf("%w; give --archive-key as serve has it, or --no-archive: without its key nobody can go on with an archive", err)
+		} else if missing {
 			continue
 		}
 		to := filepath.Join(b.To, name)

@@ -101,6 +101,58 @@ func TestBackupRefuses(t *testing.T) {
 	}
 }
 
+// TestBackupOfAnArchiveElsewhere: it is found where the options of serve say; where it, its
+// key or the state is not found, there is no backup.
+func TestBackupOfAnArchiveElsewhere(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	place, key := filepath.Join(elsewhere, "archive"), filepath.Join(elsewhere, "key")
+	s, stop := startServiceOn(t, dir, []string{"--archive", place, "--archive-key", key, "--archive-seal-age", "200ms"})
+	t.Cleanup(stop)
+	s.publish(t, inventedLines(10, time.Now()))
+	eventually(t, "the archive has them", func() bool { return s.metric(t, "actionlog_archive_behind_messages") == "0" })
+	backup := filepath.Join(t.TempDir(), "backup")
+	aside := func(path string) func() {
+		if err := os.Rename(path, path+".aside"); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			if err := os.Rename(path+".aside", path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	refused := func(why string, args ...string) {
+		t.Helper()
+		if said := s.command(t, statusFailed, append([]string{"backup", backup}, args...)...); !strings.Contains(said, why) {
+			t.Error(said)
+		}
+		for _, at := range []string{dir, backup} {
+			if _, err := os.Stat(filepath.Join(at, backupMark)); err == nil {
+				t.Fatalf("a backup that failed is noted as one in %s", at)
+			}
+		}
+	}
+	refused("give --archive as serve has it")
+	refused("give --archive-key as serve has it", "--archive", place)
+	config := filepath.Join(elsewhere, "actionlog.yaml")
+	if err := os.WriteFile(config, []byte("serve:\n  archive: "+place+"\n  archive_key: "+key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	back := aside(filepath.Join(dir, "state.sqlite"))
+	refused("--nats where the state", "--config", config)
+	s.command(t, statusDone, "backup", filepath.Join(t.TempDir(), "other"), "--config", config, "--nats", "nats://127.0.0.1:4222")
+	back()
+	s.command(t, statusDone, "backup", filepath.Join(t.TempDir(), "another"), "--no-archive")
+	if said := s.command(t, statusDone, "backup", backup, "--config", config); !strings.Contains(said, `"segments": `) {
+		t.Error(said)
+	}
+	for _, name := range []string{"archive/open.ndjson", "archive.key", "state.sqlite", backupMark} {
+		if _, err := os.Stat(filepath.Join(backup, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // count and ids are of what was acknowledged so far.
 func (l *loader) count() int {
 	l.mu.Lock()
