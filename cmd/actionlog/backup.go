@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"actionlog"
 	"actionlog/internal/archive"
 	"actionlog/internal/sqlite"
 )
@@ -101,17 +102,20 @@ func (b *backupCmd) copyArchive(ctx context.Context, c *client, s *settings, out
 	if err != nil {
 		return err
 	}
+	var goal actionlog.Position // the newest that the stream had taken
 	for end := time.Now().Add(b.Wait); ; {
-		began := time.Now()
-		behind, err := c.archiveBehind(ctx)
+		behind, last, err := c.archiveBehind(ctx)
 		if err != nil {
 			return fmt.Errorf("a backup needs the service to run; of one that stands, copy the whole folder: %w", err)
+		}
+		if goal.Sequence == 0 && behind >= 0 {
+			goal = last
 		}
 		copied, err := archive.Copy(ctx, from, to)
 		if err != nil {
 			return err
 		}
-		if behind == 0 || copied.Through.After(began) {
+		if behind == 0 || goal.Sequence > 0 && copied.Last.Stream == goal.Stream && copied.Last.Sequence >= goal.Sequence {
 			report.Archive = &copied
 			return nil
 		}
@@ -126,17 +130,24 @@ func (b *backupCmd) copyArchive(ctx context.Context, c *client, s *settings, out
 	}
 }
 
-// archiveBehind is how many messages of the stream the archive does not hold.
-func (c *client) archiveBehind(ctx context.Context) (float64, error) {
+// archiveBehind is how many messages of the stream the archive does not hold, and where the
+// newest stands.
+func (c *client) archiveBehind(ctx context.Context) (behind float64, last actionlog.Position, err error) {
 	all, err := c.measure(ctx)
 	if err != nil {
-		return 0, err
+		return 0, last, err
 	}
 	behind, ok := all["actionlog_archive_behind_messages"]
 	if !ok {
-		err = errors.New("the service at this address writes no archive")
+		return 0, last, errors.New("the service at this address writes no archive")
 	}
-	return behind, err
+	for name := range all {
+		if incarnation, ok := strings.CutPrefix(name, `actionlog_stream_info{incarnation="`); ok {
+			last.Stream = strings.TrimSuffix(incarnation, `"}`)
+		}
+	}
+	last.Sequence = uint64(max(0, all["actionlog_stream_last_sequence"]))
+	return behind, last, nil
 }
 
 // measure asks for the service's metrics, by name and labels.

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"actionlog"
 )
 
 // command runs a command line on a service's folder and returns what it wrote.
@@ -149,6 +153,34 @@ func TestBackupOfAnArchiveElsewhere(t *testing.T) {
 	for _, name := range []string{"archive/open.ndjson", "archive.key", "state.sqlite", backupMark} {
 		if _, err := os.Stat(filepath.Join(backup, name)); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestBackupGoesByPositions: what a copy holds is compared with what the stream had taken by
+// positions, and no clock matters.
+func TestBackupGoesByPositions(t *testing.T) {
+	for _, c := range []struct {
+		incarnation string
+		last        int
+		whole       bool
+	}{{"s1", 1, true}, {"s1", 2, false}, {"s2", 1, false}} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "actionlog_archive_behind_messages 5\nactionlog_stream_last_sequence %d\nactionlog_stream_info{incarnation=%q} 1\n", c.last, c.incarnation)
+		}))
+		defer server.Close()
+		for _, clock := range []time.Duration{-time.Hour, time.Hour} {
+			s := &settings{Data: t.TempDir(), URL: server.URL, Token: "x"}
+			archivedDay(t, s.Data, time.Now().Add(clock), actionlog.DayOf(time.Now()))
+			client, err := s.client()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var report backupReport
+			err = (&backupCmd{To: t.TempDir()}).copyArchive(t.Context(), client, s, &console{}, &report)
+			if c.whole != (err == nil) || c.whole != (report.Archive != nil) || err != nil && !strings.Contains(err.Error(), "5 messages behind") {
+				t.Errorf("%+v, a clock that is off by %s: %v", c, clock, err)
+			}
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"actionlog/internal/doctor"
 )
 
-// archivedDay makes the archive of a folder, with an action of a day.
-func archivedDay(t *testing.T, dir string, day actionlog.Day) {
+// archivedDay makes the archive of a folder, with an action of a day that came at an instant.
+func archivedDay(t *testing.T, dir string, at time.Time, day actionlog.Day) {
 	t.Helper()
 	storage, err := archive.NewFolder(filepath.Join(dir, "archive"))
 	if err != nil {
@@ -26,7 +26,7 @@ func archivedDay(t *testing.T, dir string, day actionlog.Day) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := archive.Line{Position: actionlog.Position{Stream: "s1", Sequence: 1}, ReceivedAt: time.Now(), Institution: "a", Day: day, Document: []byte("{}")}
+	line := archive.Line{Position: actionlog.Position{Stream: "s1", Sequence: 1}, ReceivedAt: at, Institution: "a", Day: day, Document: []byte("{}")}
 	if err := errors.Join(w.Append(t.Context(), []archive.Line{line}), w.Seal(t.Context()), w.Close(), os.MkdirAll(filepath.Join(dir, "store"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +46,8 @@ func missesDays(found []doctor.Finding) bool {
 // not what lies too far ahead, and not where nobody knows what the store has.
 func TestDoctorOfDays(t *testing.T) {
 	today, ahead := t.TempDir(), t.TempDir()
-	archivedDay(t, today, actionlog.DayOf(time.Now()))
-	archivedDay(t, ahead, actionlog.DayOf(time.Now().Add(3*24*time.Hour)))
+	archivedDay(t, today, time.Now(), actionlog.DayOf(time.Now()))
+	archivedDay(t, ahead, time.Now(), actionlog.DayOf(time.Now().Add(3*24*time.Hour)))
 	if found, _ := examine(t, today); !missesDays(found) {
 		t.Errorf("%+v", found)
 	}

@@ -26,7 +26,8 @@ type Copied struct {
 	Bytes    int64  `json:"new_bytes"`    // of these
 	Unsealed uint64 `json:"unsealed"`     // actions
 	// Through is when the stream took the newest action of it; zero where there is none.
-	Through time.Time `json:"through,omitzero"`
+	Through time.Time          `json:"through,omitzero"`
+	Last    actionlog.Position `json:"-"` // of that action
 }
 
 // copyTries is how often a copy begins again because a segment was sealed meanwhile.
@@ -109,7 +110,7 @@ func (c *Copied) once(ctx context.Context, from Storage, to *Folder) (again bool
 		if err != nil {
 			return false, err
 		}
-		c.Through = m.ReceivedTo
+		c.Through, c.Last = m.ReceivedTo, actionlog.Position{Stream: m.Stream, Sequence: m.Last}
 	}
 	return copySigned(ctx, from, to, n)
 }
@@ -127,6 +128,7 @@ func (c *Copied) copyOpen(ctx context.Context, from Storage, path string) error 
 			break
 		}
 		c.Unsealed++
+		c.Last = o.header.position()
 		if at, e := time.Parse(time.RFC3339Nano, o.header.receivedAt); e == nil {
 			c.Through = at
 		}

@@ -84,7 +84,7 @@ func TestCopyRefuses(t *testing.T) {
 	if c, err := Copy(t.Context(), FolderAt(one), to); err != nil || c.New != 3 {
 		t.Fatal(c, err)
 	}
-	if c, err := Copy(t.Context(), FolderAt(one), to); err != nil || c.New != 0 || c.Segments != 3 || c.Through.IsZero() {
+	if c, err := Copy(t.Context(), FolderAt(one), to); err != nil || c.New != 0 || c.Segments != 3 || c.Through.IsZero() || c.Last.Sequence != 30 {
 		t.Errorf("again: %+v %v", c, err)
 	}
 	shorter, _ := sealed(2)
@@ -127,7 +127,7 @@ func TestCopyThatFails(t *testing.T) {
 	if err := errors.Join(w.Append(t.Context(), lines(1, 10)), w.Seal(t.Context()), w.Append(t.Context(), lines(11, 10))); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := Copy(t.Context(), from, target); err != nil || c.Unsealed != 10 {
+	if c, err := Copy(t.Context(), from, target); err != nil || c.Unsealed != 10 || c.Last.Sequence != 20 {
 		t.Fatal(c, err)
 	}
 	if err := errors.Join(w.Seal(t.Context()), w.Append(t.Context(), lines(21, 5))); err != nil {
