@@ -78,15 +78,6 @@ func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state action
 		}
 		return float64(last) - float64(a.Archived().Sequence)
 	}))
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "actionlog_stream_last_sequence", Help: "The sequence of the newest message of the stream; -1: unknown."}, func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		last, err := nats.LastSequence(ctx)
-		if err != nil {
-			return -1
-		}
-		return float64(last)
-	}))
 	r.background("archiver", failed, a.Run)
 	return a, nil
 }
