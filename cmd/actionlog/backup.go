@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"actionlog"
 	"actionlog/internal/archive"
 	"actionlog/internal/sqlite"
 )
@@ -22,8 +23,10 @@ import (
 // backupCmd copies what a service cannot be made anew without, while it runs.
 type backupCmd struct {
 	To         string        `arg:"" help:"A folder on another disk or machine. It is made where it is not there, and brought up to date where it is."`
-	Archive    string        `placeholder:"FOLDER" help:"The service's archive. Default: DIR/archive."`
-	ArchiveKey string        `name:"archive-key" placeholder:"FILE" help:"The private key of the archive. Default: DIR/archive.key."`
+	Archive    string        `placeholder:"FOLDER" help:"The service's archive, as serve has it. Default: DIR/archive."`
+	ArchiveKey string        `name:"archive-key" placeholder:"FILE" help:"The private key of the archive, as serve has it. Default: DIR/archive.key."`
+	NoArchive  bool          `name:"no-archive" help:"Leave the archive and its key out: there is none, or they are backed up otherwise."`
+	NATS       string        `name:"nats" placeholder:"URL" help:"As serve has it: the state is on these servers then, and is not copied."`
 	Wait       time.Duration `placeholder:"DURATION" default:"1m" help:"How long to wait until the archive holds all that the stream had taken when the backup began."`
 }
 
@@ -83,33 +86,36 @@ func (b *backupCmd) Run(ctx context.Context, s *settings, out *console) error {
 // copyArchive waits until the archive has all that was acknowledged before, and copies it.
 func (b *backupCmd) copyArchive(ctx context.Context, c *client, s *settings, out *console, report *backupReport) error {
 	name := cmp.Or(b.Archive, filepath.Join(s.Data, "archive"))
+	if b.NoArchive || name == archiveOff {
+		out.say("The archive is left out: what was published is not in this backup.")
+		return nil
+	}
 	if isS3(name) {
 		out.say("The archive is in S3 and is not copied: keep versions there, or copy the bucket.")
 		return nil
 	}
 	from, err := archive.OpenFolder(name)
-	if errors.Is(err, os.ErrNotExist) {
-		out.say("There is no archive in %s: what was published is in no backup.", name)
-		return nil
-	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; give --archive as serve has it, or its --config, or --no-archive", err)
 	}
 	to, err := archive.NewFolder(filepath.Join(b.To, "archive"))
 	if err != nil {
 		return err
 	}
+	var goal actionlog.Position // the newest that the stream had taken
 	for end := time.Now().Add(b.Wait); ; {
-		began := time.Now()
-		behind, err := c.archiveBehind(ctx)
+		behind, last, err := c.archiveBehind(ctx)
 		if err != nil {
 			return fmt.Errorf("a backup needs the service to run; of one that stands, copy the whole folder: %w", err)
+		}
+		if goal.Sequence == 0 && behind >= 0 {
+			goal = last
 		}
 		copied, err := archive.Copy(ctx, from, to)
 		if err != nil {
 			return err
 		}
-		if behind == 0 || copied.Through.After(began) {
+		if behind == 0 || goal.Sequence > 0 && copied.Last.Stream == goal.Stream && copied.Last.Sequence >= goal.Sequence {
 			report.Archive = &copied
 			return nil
 		}
@@ -124,17 +130,24 @@ func (b *backupCmd) copyArchive(ctx context.Context, c *client, s *settings, out
 	}
 }
 
-// archiveBehind is how many messages of the stream the archive does not hold.
-func (c *client) archiveBehind(ctx context.Context) (float64, error) {
+// archiveBehind is how many messages of the stream the archive does not hold, and where the
+// newest stands.
+func (c *client) archiveBehind(ctx context.Context) (behind float64, last actionlog.Position, err error) {
 	all, err := c.measure(ctx)
 	if err != nil {
-		return 0, err
+		return 0, last, err
 	}
 	behind, ok := all["actionlog_archive_behind_messages"]
 	if !ok {
-		err = errors.New("the service at this address writes no archive")
+		return 0, last, errors.New("the service at this address writes no archive")
 	}
-	return behind, err
+	for name := range all {
+		if incarnation, ok := strings.CutPrefix(name, `actionlog_stream_info{incarnation="`); ok {
+			last.Stream = strings.TrimSuffix(incarnation, `"}`)
+		}
+	}
+	last.Sequence = uint64(max(0, all["actionlog_stream_last_sequence"]))
+	return behind, last, nil
 }
 
 // measure asks for the service's metrics, by name and labels.
@@ -158,10 +171,13 @@ func (c *client) measure(ctx context.Context) (map[string]float64, error) {
 // copyState copies tokens, keys, webhooks and sessions.
 func (b *backupCmd) copyState(ctx context.Context, s *settings, out *console, report *backupReport) error {
 	const name = "state.sqlite"
-	from := filepath.Join(s.Data, name)
-	if _, err := os.Stat(from); errors.Is(err, os.ErrNotExist) {
+	if b.NATS != "" {
 		out.say("The state is on the NATS servers and is not copied: nats stream backup KV_actionlog-state, docs/backup.md.")
 		return nil
+	}
+	from := filepath.Join(s.Data, name)
+	if _, err := os.Stat(from); err != nil {
+		return fmt.Errorf("%w; give --data as serve has it, and --nats where the state is on NATS servers", err)
 	}
 	report.Files = append(report.Files, name)
 	return sqlite.CopyState(ctx, from, filepath.Join(b.To, name), notBackedUp...)
@@ -182,7 +198,9 @@ func (b *backupCmd) copyKeys(s *settings, report *backupReport) error {
 	}
 	for name, from := range files {
 		text, err := os.ReadFile(from)
-		if errors.Is(err, os.ErrNotExist) {
+		if missing := errors.Is(err, os.ErrNotExist); missing && name == "archive.key" && !b.NoArchive && b.Archive != archiveOff {
+			return fmt.Errorf("%w; give --archive-key as serve has it, or --no-archive: without its key nobody can go on with an archive", err)
+		} else if missing {
 			continue
 		}
 		to := filepath.Join(b.To, name)

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"actionlog"
 )
 
 // command runs a command line on a service's folder and returns what it wrote.
@@ -98,6 +102,86 @@ func TestBackupRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(stopped.dir, backupMark)); err == nil {
 		t.Error("a backup that failed is noted as one")
+	}
+}
+
+// TestBackupOfAnArchiveElsewhere: it is found where the options of serve say; where it, its
+// key or the state is not found, there is no backup.
+func TestBackupOfAnArchiveElsewhere(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	place, key := filepath.Join(elsewhere, "archive"), filepath.Join(elsewhere, "key")
+	s, stop := startServiceOn(t, dir, []string{"--archive", place, "--archive-key", key, "--archive-seal-age", "200ms"})
+	t.Cleanup(stop)
+	s.publish(t, inventedLines(10, time.Now()))
+	eventually(t, "the archive has them", func() bool { return s.metric(t, "actionlog_archive_behind_messages") == "0" })
+	backup := filepath.Join(t.TempDir(), "backup")
+	aside := func(path string) func() {
+		if err := os.Rename(path, path+".aside"); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			if err := os.Rename(path+".aside", path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	refused := func(why string, args ...string) {
+		t.Helper()
+		if said := s.command(t, statusFailed, append([]string{"backup", backup}, args...)...); !strings.Contains(said, why) {
+			t.Error(said)
+		}
+		for _, at := range []string{dir, backup} {
+			if _, err := os.Stat(filepath.Join(at, backupMark)); err == nil {
+				t.Fatalf("a backup that failed is noted as one in %s", at)
+			}
+		}
+	}
+	refused("give --archive as serve has it")
+	refused("give --archive-key as serve has it", "--archive", place)
+	config := filepath.Join(elsewhere, "actionlog.yaml")
+	if err := os.WriteFile(config, []byte("serve:\n  archive: "+place+"\n  archive_key: "+key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	back := aside(filepath.Join(dir, "state.sqlite"))
+	refused("--nats where the state", "--config", config)
+	s.command(t, statusDone, "backup", filepath.Join(t.TempDir(), "other"), "--config", config, "--nats", "nats://127.0.0.1:4222")
+	back()
+	s.command(t, statusDone, "backup", filepath.Join(t.TempDir(), "another"), "--no-archive")
+	if said := s.command(t, statusDone, "backup", backup, "--config", config); !strings.Contains(said, `"segments": `) {
+		t.Error(said)
+	}
+	for _, name := range []string{"archive/open.ndjson", "archive.key", "state.sqlite", backupMark} {
+		if _, err := os.Stat(filepath.Join(backup, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestBackupGoesByPositions: what a copy holds is compared with what the stream had taken by
+// positions, and no clock matters.
+func TestBackupGoesByPositions(t *testing.T) {
+	for _, c := range []struct {
+		incarnation string
+		last        int
+		whole       bool
+	}{{"s1", 1, true}, {"s1", 2, false}, {"s2", 1, false}} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "actionlog_archive_behind_messages 5\nactionlog_stream_last_sequence %d\nactionlog_stream_info{incarnation=%q} 1\n", c.last, c.incarnation)
+		}))
+		defer server.Close()
+		for _, clock := range []time.Duration{-time.Hour, time.Hour} {
+			s := &settings{Data: t.TempDir(), URL: server.URL, Token: "x"}
+			archivedDay(t, s.Data, time.Now().Add(clock), actionlog.DayOf(time.Now()))
+			client, err := s.client()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var report backupReport
+			err = (&backupCmd{To: t.TempDir()}).copyArchive(t.Context(), client, s, &console{}, &report)
+			if c.whole != (err == nil) || c.whole != (report.Archive != nil) || err != nil && !strings.Contains(err.Error(), "5 messages behind") {
+				t.Errorf("%+v, a clock that is off by %s: %v", c, clock, err)
+			}
+		}
 	}
 }
 

@@ -108,7 +108,7 @@ func (c *configuration) Resolve(parsed *kong.Context, _ *kong.Path, flag *kong.F
 	}
 	command, _, _ := strings.Cut(parsed.Command(), " ")
 	sections := []string{command}
-	if command == "doctor" { // which looks at what serve would run with
+	if command == "doctor" || command == "backup" { // of what serve runs with
 		sections = append(sections, "serve")
 	}
 	for _, name := range sections {

@@ -274,7 +274,9 @@ func (x *examined) engine(ctx context.Context) {
 		e.Disks = append(e.Disks, doctor.Disk(d))
 	}
 	x.Engine(e)
-	x.archivedDays(ctx, c.Days)
+	if c.Unknown["days"] == nil {
+		x.archivedDays(ctx, c.Days)
+	}
 }
 
 // backup judges when the last one was made.

@@ -160,10 +160,11 @@ func (x *examined) archivedDays(ctx context.Context, there []actionlog.Day) {
 	if err != nil {
 		return
 	}
-	oldest := actionlog.OldestKept(x.now)
+	// What lies beyond is a dead letter, and in no store.
+	oldest, newest := actionlog.OldestKept(x.now), actionlog.DayOf(x.now.Add(actionlog.MaxAhead))
 	var missing []string
 	for day := range archived {
-		if !day.Before(oldest) && !slices.Contains(there, day) {
+		if !day.Before(oldest) && !newest.Before(day) && !slices.Contains(there, day) {
 			missing = append(missing, day.String())
 		}
 	}
@@ -250,19 +251,13 @@ func (x *examined) storedTokens(ctx context.Context) {
 		return
 	}
 	defer os.RemoveAll(copied)
-	for _, name := range []string{"state.sqlite", "state.sqlite-wal"} {
-		text, err := os.ReadFile(filepath.Join(x.dir, name))
-		if errors.Is(err, fs.ErrNotExist) && name == "state.sqlite" {
-			x.Skip("tokens", "there are none yet")
-			return
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(copied, name), text, 0o600)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			x.Skip("tokens", "%v", err)
-			return
-		}
+	switch err := copySteady(os.ReadFile, x.dir, copied, "state.sqlite", "state.sqlite-wal"); {
+	case errors.Is(err, fs.ErrNotExist):
+		x.Skip("tokens", "there are none yet")
+		return
+	case err != nil:
+		x.Skip("tokens", "%v", err)
+		return
 	}
 	state, err := sqlite.OpenState(filepath.Join(copied, "state.sqlite"))
 	if err != nil {
@@ -280,4 +275,43 @@ func (x *examined) storedTokens(ctx context.Context) {
 		list = append(list, doctor.Token{ID: g.ID, Name: g.Name, All: g.All, Roles: len(g.Roles), Expires: g.ExpiresAt, Used: g.UsedAt})
 	}
 	x.Tokens(list, x.now)
+}
+
+// errUnsteady: somebody writes to a file while it is copied.
+var errUnsteady = errors.New("the service writes to it")
+
+// copySteady copies files of a folder that belong together, and must not be written to
+// meanwhile: all but the first need not be there.
+func copySteady(read func(path string) ([]byte, error), from, to string, names ...string) (err error) {
+	for range 3 {
+		before := looks(from, names)
+		for i, name := range names {
+			var text []byte
+			text, err = read(filepath.Join(from, name))
+			if i > 0 && errors.Is(err, fs.ErrNotExist) {
+				err = os.RemoveAll(filepath.Join(to, name)) // of the try before
+				continue
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(to, name), text, 0o600)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err != nil || looks(from, names) == before {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: %w", filepath.Join(from, names[0]), errUnsteady)
+}
+
+// looks are the sizes of files and when they were written to.
+func looks(dir string, names []string) (text string) {
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			text += fmt.Sprintln(name, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return text
 }

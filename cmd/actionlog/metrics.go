@@ -252,17 +252,25 @@ func (c checkStates) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// streamName says which incarnation of the stream the process knows.
+// streamName says which incarnation of the stream the process knows, and how long it is.
 type streamName struct{ bus *bus.Bus }
 
 var streamInfo = prometheus.NewDesc("actionlog_stream_info", "1, with the incarnation of the stream: another one means that the stream went back or was made anew.", []string{"incarnation"}, nil)
+var streamLast = prometheus.NewDesc("actionlog_stream_last_sequence", "The sequence of the newest message of the stream; -1: unknown.", nil, nil)
 
 // Describe implements prometheus.Collector.
-func (s *streamName) Describe(to chan<- *prometheus.Desc) { to <- streamInfo }
+func (s *streamName) Describe(to chan<- *prometheus.Desc) { to <- streamInfo; to <- streamLast }
 
 // Collect implements prometheus.Collector.
 func (s *streamName) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), measureWithin)
+	defer cancel()
+	last := -1.0
+	if n, err := s.bus.LastSequence(ctx); err == nil {
+		last = float64(n)
+	}
 	to <- prometheus.MustNewConstMetric(streamInfo, prometheus.GaugeValue, 1, s.bus.Stream())
+	to <- prometheus.MustNewConstMetric(streamLast, prometheus.GaugeValue, last)
 }
 
 // when is when the last account was made.

@@ -26,7 +26,8 @@ type Copied struct {
 	Bytes    int64  `json:"new_bytes"`    // of these
 	Unsealed uint64 `json:"unsealed"`     // actions
 	// Through is when the stream took the newest action of it; zero where there is none.
-	Through time.Time `json:"through,omitzero"`
+	Through time.Time          `json:"through,omitzero"`
+	Last    actionlog.Position `json:"-"` // of that action
 }
 
 // copyTries is how often a copy begins again because a segment was sealed meanwhile.
@@ -72,17 +73,24 @@ func sameBeginning(ctx context.Context, from, to Storage) error {
 
 // once copies; again tells that a segment was sealed meanwhile, so that what was copied does
 // not fit together. The order is what makes it fit: the open segment is emptied only when
-// its manifest is there, and the checkpoint that signs that comes last.
+// its manifest is there, and the checkpoint that signs that comes last. The copy's open
+// segment stays until what was in it has come as a segment.
 func (c *Copied) once(ctx context.Context, from Storage, to *Folder) (again bool, err error) {
 	n, err := newest(ctx, from)
 	if err != nil {
 		return false, err
 	}
-	if err := c.copyOpen(ctx, from, to); err != nil {
-		return false, err
+	fresh := to.path(".new-open")
+	defer os.Remove(fresh)
+	damage := c.copyOpen(ctx, from, fresh)
+	if damage != nil && !errors.Is(damage, ErrDamaged) {
+		return false, damage
 	}
 	if after, err := newest(ctx, from); err != nil || after != n {
 		return true, err
+	}
+	if damage != nil {
+		return false, damage
 	}
 	have, err := newest(ctx, to)
 	if err != nil {
@@ -93,44 +101,42 @@ func (c *Copied) once(ctx context.Context, from Storage, to *Folder) (again bool
 			return false, err
 		}
 	}
+	if err := os.Rename(fresh, to.path(openName)); err != nil {
+		return false, fmt.Errorf("archive: %w", err)
+	}
 	c.Segments = n
 	if n > 0 && c.Unsealed == 0 {
 		m, err := readManifest(ctx, to, n)
 		if err != nil {
 			return false, err
 		}
-		c.Through = m.ReceivedTo
+		c.Through, c.Last = m.ReceivedTo, actionlog.Position{Stream: m.Stream, Sequence: m.Last}
 	}
 	return copySigned(ctx, from, to, n)
 }
 
-// copyOpen copies the whole lines of the open segment.
-func (c *Copied) copyOpen(ctx context.Context, from Storage, to *Folder) error {
-	file, err := os.OpenFile(to.path(".new-open"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// copyOpen copies the lines of the open segment to a file.
+func (c *Copied) copyOpen(ctx context.Context, from Storage, path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	defer os.Remove(file.Name())
 	w := bufio.NewWriterSize(file, 1<<20)
 	c.Unsealed = 0
-	for line, e := range fileLines(ctx, from, openName) {
+	for o, e := range openLines(ctx, from) {
 		if err = e; err != nil {
 			break
 		}
-		h, e := readHeader(line)
-		if e != nil || line[len(line)-1] != '\n' { // being written
-			break
-		}
 		c.Unsealed++
-		if at, e := time.Parse(time.RFC3339Nano, h.receivedAt); e == nil {
+		c.Last = o.header.position()
+		if at, e := time.Parse(time.RFC3339Nano, o.header.receivedAt); e == nil {
 			c.Through = at
 		}
-		_, err = w.Write(line)
+		if _, err = w.Write(o.text); err != nil {
+			break
+		}
 	}
-	if err = errors.Join(err, w.Flush(), file.Sync(), file.Close()); err == nil {
-		err = os.Rename(file.Name(), to.path(openName))
-	}
-	if err != nil {
+	if err = errors.Join(err, w.Flush(), file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
 	return nil

@@ -121,26 +121,15 @@ func (l *Ledger) read(ctx context.Context, only actionlog.Day) (*books, error) {
 	return b, nil
 }
 
-// openLine is a line of the open segment.
-type openLine struct {
-	header header
-	text   []byte
-}
-
 // open yields the lines of the open segment that no manifest up to ends has.
 func (r *Reader) open(ctx context.Context, ends map[string]uint64) iter.Seq2[openLine, error] {
 	sealed := maps.Clone(ends)
 	return func(yield func(openLine, error) bool) {
-		for line, err := range fileLines(ctx, r.Storage, openName) {
-			if err != nil {
-				yield(openLine{}, err)
-				return
+		for o, err := range openLines(ctx, r.Storage) {
+			if err == nil && o.header.sequence <= sealed[o.header.stream] {
+				continue
 			}
-			h, err := readHeader(line)
-			if err != nil || line[len(line)-1] != '\n' { // being written
-				return
-			}
-			if h.sequence > sealed[h.stream] && !yield(openLine{h, line}, nil) {
+			if !yield(o, err) || err != nil {
 				return
 			}
 		}
@@ -148,21 +137,21 @@ func (r *Reader) open(ctx context.Context, ends map[string]uint64) iter.Seq2[ope
 }
 
 // steady does something that reads the archive more than once, again if a segment was
-// sealed meanwhile.
+// sealed meanwhile: then what looks like damage may be of two open segments.
 func (l *Ledger) steady(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
 		before, err := newest(ctx, l.Storage)
 		if err == nil {
 			err = do()
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrDamaged) {
 			return err
 		}
-		switch after, err := newest(ctx, l.Storage); {
-		case err != nil:
-			return err
+		switch after, e := newest(ctx, l.Storage); {
+		case e != nil:
+			return e
 		case after == before:
-			return nil
+			return err
 		case try == maxTries:
 			return fmt.Errorf("archive: segments are sealed all the time: %w", actionlog.ErrUnavailable)
 		}

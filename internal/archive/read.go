@@ -299,3 +299,33 @@ func fileLinesFrom(ctx context.Context, s Storage, name string, offset int64) it
 		}
 	}
 }
+
+// openLine is a line of the open segment.
+type openLine struct {
+	header header
+	text   []byte
+}
+
+// openLines yields the lines of the open segment, but for a last one without its break: that
+// is being written. Any other that cannot be read is damage, or two open segments were read
+// as one: then a manifest has come meanwhile.
+func openLines(ctx context.Context, s Storage) iter.Seq2[openLine, error] {
+	return func(yield func(openLine, error) bool) {
+		n := 0
+		for line, err := range fileLines(ctx, s, openName) {
+			if err == nil && line[len(line)-1] != '\n' {
+				return
+			}
+			n++
+			o := openLine{text: line}
+			if err == nil {
+				if o.header, err = readHeader(line); err != nil {
+					err = fmt.Errorf("archive: line %d of %s %w: %w", n, openName, err, ErrDamaged)
+				}
+			}
+			if !yield(o, err) || err != nil {
+				return
+			}
+		}
+	}
+}

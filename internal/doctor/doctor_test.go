@@ -54,6 +54,7 @@ var judgements = []struct {
 	{"no indexer", stream(func(s *Stream) { delete(s.Consumers, "indexer") }), Warning, "consumer indexer", "there is none"},
 	{"no archiver", stream(func(s *Stream) { delete(s.Consumers, "archiver") }), Warning, "consumer archiver", "there is none"},
 	{"nobody asks", stream(func(s *Stream) { s.Consumers["indexer"] = Consumer{Pending: 9} }), Wrong, "consumer indexer", "9 messages wait"},
+	{"killed with some in hand", stream(func(s *Stream) { s.Consumers["indexer"] = Consumer{Pending: 9, InHand: 3} }), Wrong, "consumer indexer", "12 messages wait"},
 	{"again and again", stream(func(s *Stream) { s.Consumers["indexer"] = Consumer{Pending: 9, Waiting: 1, Again: 5000} }), Warning, "consumer indexer", "5000"},
 	{"busy", stream(func(*Stream) {}), OK, "consumer indexer", "0 messages"},
 	{"dead", stream(func(s *Stream) { s.Dead = 3 }), Warning, "dead letters", "3 actions"},

@@ -88,8 +88,8 @@ func (r *Report) consumers(s *Stream) {
 		case !there && name == "archiver" && !s.Archive:
 		case !there:
 			r.Warn(check, "start a process that is one (--role all or "+name+")", "there is none: nothing leaves the stream before it")
-		case c.Pending+c.InHand > 0 && c.Waiting == 0 && c.InHand == 0:
-			r.Wrong(check, "start a process that is one (--role all or "+name+")", "%d messages wait, and nobody asks for them", c.Pending)
+		case c.Pending+c.InHand > 0 && c.Waiting == 0: // what is in hand may be of one that was killed
+			r.Wrong(check, "start a process that is one (--role all or "+name+")", "%d messages wait, and nobody asks for them", c.Pending+c.InHand)
 		case c.Again > 1000:
 			r.Warn(check, "its log says why they were not taken", "%d messages were delivered again", c.Again)
 		default:

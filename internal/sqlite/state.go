@@ -145,12 +145,20 @@ func CopyState(ctx context.Context, from, to string, without ...string) (err err
 	return syncFolder(filepath.Dir(to))
 }
 
-// copyFile copies a database as it is at one instant.
+// copyFile copies a database as it is at one instant, for its owner alone.
 func copyFile(ctx context.Context, from, to string) error {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := os.Remove(to + suffix); err != nil && !os.IsNotExist(err) {
 			return err
 		}
+	}
+	// SQLite makes a file for all whom the umask lets read, and takes one that is empty.
+	empty, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		err = empty.Close()
+	}
+	if err != nil {
+		return err
 	}
 	c, err := sqlite.OpenConn(from, sqlite.OpenReadOnly)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -56,6 +57,7 @@ func Start(ctx context.Context, version string, log *slog.Logger) (*Tracer, erro
 			return nil, errors.New("traces: " + name + " is " + p + "; this program speaks http/protobuf only")
 		}
 	}
+	otel.SetLogger(logr.Discard()) // it would write headers that it does not understand to stderr, and so credentials
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, errors.Join(errors.New("traces"), err)

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +70,24 @@ func TestOff(t *testing.T) {
 	t.Setenv("TRACEPARENT", "nonsense")
 	if got := Carried(FromEnvironment(ctx)); got != "" {
 		t.Errorf("nonsense goes on as %q", got)
+	}
+}
+
+// TestCredentialsAreNotPrinted: what stands in the environment and is not understood.
+func TestCredentialsAreNotPrinted(t *testing.T) {
+	if os.Getenv("OTEL_EXPORTER_OTLP_HEADERS") != "" { // the process below
+		tracer, err := Start(t.Context(), "v", slog.New(slog.DiscardHandler))
+		if tracer == nil || err != nil {
+			t.Fatal(tracer, err)
+		}
+		tracer.Stop(t.Context())
+		return
+	}
+	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestCredentialsAreNotPrinted$", "-test.v")
+	c.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS=Authorization: Bearer s3cr3t")
+	said, err := c.CombinedOutput()
+	if err != nil || !strings.Contains(string(said), "--- PASS") || strings.Contains(string(said), "s3cr3t") {
+		t.Errorf("%v\n%s", err, said)
 	}
 }
 
