@@ -25,7 +25,7 @@ type backupCmd struct {
 	To         string        `arg:"" help:"A folder on another disk or machine. It is made where it is not there, and brought up to date where it is."`
 	Archive    string        `placeholder:"FOLDER" help:"The service's archive, as serve has it. Default: DIR/archive."`
 	ArchiveKey string        `name:"archive-key" placeholder:"FILE" help:"The private key of the archive, as serve has it. Default: DIR/archive.key."`
-	NoArchive  bool          `name:"no-archive" help:"Leave the archive and its key out: there is none, or they are backed up otherwise."`
+	NoArchive  bool          `name:"no-archive" help:"Leave the archive out, and do without its key: there is none, or they are backed up otherwise."`
 	NATS       string        `name:"nats" placeholder:"URL" help:"As serve has it: the state is on these servers then, and is not copied."`
 	Wait       time.Duration `placeholder:"DURATION" default:"1m" help:"How long to wait until the archive holds all that the stream had taken when the backup began."`
 }

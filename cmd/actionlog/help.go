@@ -72,7 +72,7 @@ var examples = map[string][]string{
 	"dashboards import": {"ACTIONLOG_DASHBOARDS_API_KEY=… actionlog dashboards import --to https://kibana.example.org:5601 --space compliance", "actionlog dashboards import --to https://dashboards.example.org/_dashboards --tenant compliance --tz Europe/Berlin --hours 8-18"},
 	"man":               {"actionlog man ~/.local/share/man/man1", "actionlog man --markdown | less"},
 	"doctor":            {"actionlog doctor", "actionlog doctor --data /var/lib/actionlog --listen 127.0.0.1:8080", "actionlog doctor --nats tls://n1:4222 --nats-seed service.nk --nats-monitor http://n1:8222 --engine https://e1:9200 --json"},
-	"backup":            {"actionlog backup /mnt/backup/actionlog", "actionlog backup --config /etc/actionlog/actionlog.yaml --data /var/lib/actionlog /mnt/backup/actionlog"},
+	"backup":            {"actionlog backup /mnt/backup/actionlog", "actionlog backup --data /var/lib/actionlog --archive /mnt/archive /mnt/backup/actionlog"},
 }
 
 // addExamples puts the examples behind what --help says of each command.
