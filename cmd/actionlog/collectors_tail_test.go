@@ -68,6 +68,10 @@ func (s *sink) has(id string) bool {
 	return s.ids[id] > 0
 }
 
+// withoutTLS takes out of rsyslog's configuration what the receiver of a test has not.
+var withoutTLS = []string{` defaultNetstreamDriverCAFile="/etc/ssl/certs/ca-certificates.crt"`, "",
+	`StreamDriver="ossl" StreamDriverMode="1" StreamDriverAuthMode="x509/name" StreamDriverPermittedPeers="siem.example.org"`, ""}
+
 // rsyslog is one that runs the configuration, sends to an address, and reads a file.
 func rsyslog(t *testing.T, file, address string) *process {
 	t.Helper()
@@ -83,7 +87,8 @@ func rsyslog(t *testing.T, file, address string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer("/var/log/actionlog/actions.ecs.ndjson", file, `target="siem.example.org" port="6514"`, fmt.Sprintf("target=%q port=%q", host, port)).Replace(readCollector(t, "rsyslog/actionlog.conf"))
+	text := strings.NewReplacer(withoutTLS...).Replace(readCollector(t, "rsyslog/actionlog.conf"))
+	text = strings.NewReplacer("/var/log/actionlog/actions.ecs.ndjson", file, `target="siem.example.org" port="6514"`, fmt.Sprintf("target=%q port=%q", host, port)).Replace(text)
 	if !strings.Contains(text, file) || !strings.Contains(text, port) {
 		t.Fatalf("the configuration is of another form:\n%s", text)
 	}
