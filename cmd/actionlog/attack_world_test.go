@@ -29,6 +29,7 @@ type attackWorld struct {
 	restore, session, tokenID, cursor, position string            // other's: IDs, a cursor of its list, a sealed position
 	restoresCursor, dead, acmeCookie, export    string
 	webhooks                                    [2]string // the second is there to be removed
+	searches                                    [3]string // the second to be removed, the third to be changed
 	routes                                      []attackRoute
 }
 
@@ -63,6 +64,10 @@ func newAttackWorld(t *testing.T) *attackWorld {
 	for i := range w.webhooks {
 		_, _, body = w.send(t, w.otherToken, "POST", "/v1/institutions/other/webhooks", "application/json", "", []byte(`{"name":"`+foreignMark+`","url":"https://receiver.invalid/x","filter":{"action":"that.nobody.does"}}`))
 		w.webhooks[i] = w.member(t, body, "id")
+	}
+	for i := range w.searches {
+		_, _, body = w.send(t, w.otherToken, "POST", "/v1/institutions/other/searches", "application/json", "", fmt.Appendf(nil, `{"name":"%s %d"}`, foreignMark, i))
+		w.searches[i] = w.member(t, body, "id")
 	}
 	w.dead = w.somePositions(t)[0]
 	w.settle(t)
@@ -175,6 +180,9 @@ func (r attackRoute) ofInstitution() bool {
 func (w *attackWorld) idOf(r attackRoute) string {
 	if r.method == http.MethodDelete && strings.Contains(r.path, "/webhooks/") {
 		return w.webhooks[1]
+	}
+	if i := map[string]int{http.MethodDelete: 1, http.MethodPut: 2}[r.method]; strings.Contains(r.path, "/searches/") {
+		return w.searches[i]
 	}
 	for part, id := range map[string]string{"/restores/": w.restore, "/exports/": w.export, "/webhooks/": w.webhooks[0], "/sessions/": w.session, "/tokens/": w.tokenID} {
 		if strings.Contains(r.path, part) {

@@ -34,10 +34,10 @@ func TestSchemathesis(t *testing.T) {
 	s.publish(t, schemathesisActions())
 	run := s.schemathesisRun(t, program)
 	t.Run("with every role", func(t *testing.T) {
-		run.do(t, "74 selected / 75 total", "--auth-wfc-user", "all")
+		run.do(t, "79 selected / 80 total", "--auth-wfc-user", "all")
 	})
 	t.Run("as an admin", func(t *testing.T) {
-		run.do(t, "35 selected / 75 total", "--auth-wfc-user", "acme", "--include-path-regex", "^/v1/institutions/")
+		run.do(t, "40 selected / 80 total", "--auth-wfc-user", "acme", "--include-path-regex", "^/v1/institutions/")
 	})
 	t.Run("behind a broken proxy", run.notices)
 	for _, secret := range run.secrets {

@@ -24,7 +24,7 @@ type edit struct{ file, old, new string }
 // places are where the service can be made to die: around the write of a batch and the
 // acknowledgement of each of its messages, and the same of the archive.
 var places = map[string]edit{
-	"before-write":  {"indexer/settle.go", "outcomes, err := x.Writer.Write(ctx, items)", "die(\"before-write\")\n\toutcomes, err := x.Writer.Write(ctx, items)"},
+	"before-write":  {"indexer/settle.go", "outcomes, err := x.Writer.Write(writing, items)", "die(\"before-write\")\n\toutcomes, err := x.Writer.Write(writing, items)"},
 	"after-write":   {"indexer/settle.go", "for i, o := range outcomes {", "die(\"after-write\")\n\tfor i, o := range outcomes {"},
 	"between-acks":  {"indexer/settle.go", "case actionlog.OutcomeNew:\n", "case actionlog.OutcomeNew:\n\t\tdie(\"between-acks\")\n"},
 	"before-letter": {"indexer/settle.go", "if err := x.Dead.Add(ctx, l); err != nil {", "die(\"before-letter\")\n\tif err := x.Dead.Add(ctx, l); err != nil {"},
