@@ -3,6 +3,7 @@ package actionlog
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -53,6 +54,24 @@ func CheckState(ctx context.Context, state State) error {
 		return fmt.Errorf("state: is of format %d, of a newer version of this program, which knows %d", version, StateFormat)
 	}
 	return nil
+}
+
+// GetValue is State.Get of what PutValue put.
+func GetValue[T any](ctx context.Context, state State, bucket, key string) (v T, revision uint64, err error) {
+	text, revision, err := state.Get(ctx, bucket, key)
+	if err == nil {
+		err = json.Unmarshal(text, &v)
+	}
+	return v, revision, err
+}
+
+// PutValue is State.Put of a value as JSON.
+func PutValue(ctx context.Context, state State, bucket, key string, v any, revision uint64) (uint64, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return 0, err
+	}
+	return state.Put(ctx, bucket, key, text, revision)
 }
 
 // KeyOf returns a secret of the service by its name, 32 random bytes that are made on first

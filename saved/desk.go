@@ -149,26 +149,16 @@ func (d *Desk) Create(ctx context.Context, s actionlog.SavedSearch) (actionlog.S
 }
 
 func (d *Desk) put(ctx context.Context, s *actionlog.SavedSearch, revision uint64) error {
-	text, err := json.Marshal(s)
-	if err == nil {
-		_, err = d.State.Put(ctx, searchBucket, keyOf(s.Institution, s.ID), text, revision)
-	}
+	_, err := actionlog.PutValue(ctx, d.State, searchBucket, keyOf(s.Institution, s.ID), s, revision)
 	return err
 }
 
 func (d *Desk) putProgress(ctx context.Context, s *actionlog.SavedSearch, p *actionlog.AlertProgress, revision uint64) (uint64, error) {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return 0, err
-	}
-	return d.State.Put(ctx, progressBucket, keyOf(s.Institution, s.ID), text, revision)
+	return actionlog.PutValue(ctx, d.State, progressBucket, keyOf(s.Institution, s.ID), p, revision)
 }
 
 func (d *Desk) get(ctx context.Context, key string) (s actionlog.SavedSearch, revision uint64, err error) {
-	text, revision, err := d.State.Get(ctx, searchBucket, key)
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
+	s, revision, err = actionlog.GetValue[actionlog.SavedSearch](ctx, d.State, searchBucket, key)
 	if err == nil && keyOf(s.Institution, s.ID) != key {
 		err = errors.New("its key is another's")
 	}
@@ -180,12 +170,9 @@ func (d *Desk) get(ctx context.Context, key string) (s actionlog.SavedSearch, re
 
 // progress is how far an alert is; zero, with the revision 0, where nobody watched yet.
 func (d *Desk) progress(ctx context.Context, s *actionlog.SavedSearch) (p actionlog.AlertProgress, revision uint64, err error) {
-	text, revision, err := d.State.Get(ctx, progressBucket, keyOf(s.Institution, s.ID))
+	p, revision, err = actionlog.GetValue[actionlog.AlertProgress](ctx, d.State, progressBucket, keyOf(s.Institution, s.ID))
 	if errors.Is(err, actionlog.ErrNotFound) {
 		return p, 0, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &p)
 	}
 	return p, revision, err
 }

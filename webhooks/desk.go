@@ -87,26 +87,16 @@ func (d *Desk) Create(ctx context.Context, w actionlog.Webhook, since time.Time)
 }
 
 func (d *Desk) put(ctx context.Context, w *actionlog.Webhook, revision uint64) error {
-	text, err := json.Marshal(w)
-	if err == nil {
-		_, err = d.State.Put(ctx, webhookBucket, keyOf(w.Institution, w.ID), text, revision)
-	}
+	_, err := actionlog.PutValue(ctx, d.State, webhookBucket, keyOf(w.Institution, w.ID), w, revision)
 	return err
 }
 
 func (d *Desk) putProgress(ctx context.Context, w *actionlog.Webhook, p *actionlog.WebhookProgress, revision uint64) (uint64, error) {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return 0, err
-	}
-	return d.State.Put(ctx, progressBucket, keyOf(w.Institution, w.ID), text, revision)
+	return actionlog.PutValue(ctx, d.State, progressBucket, keyOf(w.Institution, w.ID), p, revision)
 }
 
 func (d *Desk) get(ctx context.Context, key string) (w actionlog.Webhook, revision uint64, err error) {
-	text, revision, err := d.State.Get(ctx, webhookBucket, key)
-	if err == nil {
-		err = json.Unmarshal(text, &w)
-	}
+	w, revision, err = actionlog.GetValue[actionlog.Webhook](ctx, d.State, webhookBucket, key)
 	if err == nil && keyOf(w.Institution, w.ID) != key {
 		err = errors.New("its key is another's")
 	}
@@ -118,11 +108,7 @@ func (d *Desk) get(ctx context.Context, key string) (w actionlog.Webhook, revisi
 
 // progress is how far a webhook is.
 func (d *Desk) progress(ctx context.Context, w *actionlog.Webhook) (p actionlog.WebhookProgress, revision uint64, err error) {
-	text, revision, err := d.State.Get(ctx, progressBucket, keyOf(w.Institution, w.ID))
-	if err == nil {
-		err = json.Unmarshal(text, &p)
-	}
-	return p, revision, err
+	return actionlog.GetValue[actionlog.WebhookProgress](ctx, d.State, progressBucket, keyOf(w.Institution, w.ID))
 }
 
 // Get returns a webhook of an institution and how far it is, or ErrNotFound.
