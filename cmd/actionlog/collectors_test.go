@@ -82,10 +82,7 @@ func buildMito(t *testing.T) string {
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/elastic/mito/cmd/mito")
 	cmd.Dir = filepath.Join("testdata", "mito")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		if os.Getenv("ACTIONLOG_TOOLS") == "required" {
-			t.Fatalf("mito: %v\n%s", err, out)
-		}
-		t.Skipf("mito, which runs CEL programs, cannot be built: %v", err)
+		lacking(t, "mito, which runs CEL programs, cannot be built: %v\n%s", err, out)
 	}
 	return binary
 }

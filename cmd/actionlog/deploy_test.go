@@ -37,10 +37,7 @@ func tool(t *testing.T, name string) string {
 	if err == nil {
 		return path
 	}
-	if os.Getenv("ACTIONLOG_TOOLS") == "required" {
-		t.Fatal(err)
-	}
-	t.Skipf("%s is not here", name)
+	lacking(t, "%s is not here: %v", name, err)
 	return ""
 }
 

@@ -272,11 +272,11 @@ func TestDoctorOfNothing(t *testing.T) {
 	}
 	memory, err := os.MkdirTemp("/dev/shm", "actionlog-")
 	if err != nil {
-		t.Skipf("no file system in memory: %v", err)
+		lacking(t, "no file system in memory: %v", err)
 	}
 	defer os.RemoveAll(memory)
 	if fileSystem(memory) != "tmpfs" {
-		t.Skipf("%s is on %q", memory, fileSystem(memory))
+		lacking(t, "%s is on %q", memory, fileSystem(memory))
 	}
 	found, _ = examine(t, memory)
 	finds(t, found, "file system", doctor.Wrong, "in memory")

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"iter"
 	"net/url"
 	"strings"
 	"testing"
@@ -135,20 +136,13 @@ func (e exported) count(t *testing.T, want map[string]string, ids map[string]int
 
 func (s *service) exportNDJSON(t *testing.T, path string, want map[string]string) map[string]int {
 	t.Helper()
-	resp := s.do(t, path)
-	defer resp.Body.Close()
 	ids := map[string]int{}
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	for line := range s.exportedLines(t, path) {
 		var e exported
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+		if err := json.Unmarshal(line, &e); err != nil {
 			t.Fatal(err)
 		}
 		e.count(t, want, ids)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 	return ids
 }
@@ -156,25 +150,37 @@ func (s *service) exportNDJSON(t *testing.T, path string, want map[string]string
 // exportECS reads events, whose originals are the documents.
 func (s *service) exportECS(t *testing.T, path string, want map[string]string) map[string]int {
 	t.Helper()
-	resp := s.do(t, path)
-	defer resp.Body.Close()
 	ids := map[string]int{}
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	for line := range s.exportedLines(t, path) {
 		var e struct {
 			Event struct{ ID, Original string }
 		}
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+		if err := json.Unmarshal(line, &e); err != nil {
 			t.Fatal(err)
 		}
 		x := exported{ID: e.Event.ID, Document: json.RawMessage(e.Event.Original)}
 		x.count(t, want, ids)
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
 	return ids
+}
+
+// exportedLines yields the lines of an export.
+func (s *service) exportedLines(t *testing.T, path string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		t.Helper()
+		resp := s.do(t, path)
+		defer resp.Body.Close()
+		lines := bufio.NewScanner(resp.Body)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			if !yield(lines.Bytes()) {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (s *service) exportJSON(t *testing.T, path string, want map[string]string) map[string]int {
