@@ -32,7 +32,8 @@ var mayImport = map[string][]string{
 	"internal/bus":        {"internal/tracing"},
 	"internal/access":     nil,
 	"internal/signin":     nil,
-	"internal/sqlite":     {"internal/people"},
+	"internal/sqlite":     {"internal/people", "internal/segment"}, // ADR 38
+	"internal/segment":    {"internal/people"},
 	"internal/elastic":    {"internal/people", "mappings"},
 	"internal/ecs":        nil, // ADR 30
 	"internal/doctor":     nil,
@@ -63,7 +64,8 @@ var onlyIn = map[string][]string{
 	"github.com/olivere/ndjson":             {"cmd/actionlog"},
 	"github.com/schollz/progressbar":        {"cmd/actionlog"},
 	"github.com/rivo/uniseg":                {"cmd/actionlog"},
-	"github.com/klauspost/compress/":        {"internal/sqlite", "internal/archive", "search", "cmd/actionlog", "internal/torture"},
+	"github.com/dchest/siphash":             {"internal/segment"},
+	"github.com/klauspost/compress/":        {"internal/sqlite", "internal/segment", "internal/archive", "search", "cmd/actionlog", "internal/torture"},
 	"golang.org/x/text/unicode/":            {"internal/people"},
 	"github.com/gosimple/unidecode":         {"internal/people", "internal/demo"},
 	"github.com/brianvoe/gofakeit/":         {"internal/demo"},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/segment"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -21,10 +22,12 @@ type day struct {
 	number int // how often it was rebuilt
 	path   string
 
+	serial uint64 // another for each day that is opened
+
 	write    sync.Mutex // held by who writes
 	writer   *sqlite.Conn
-	terms    *terms
 	lastUsed time.Time
+	swept    bool // no piece is left of a merge that did not end
 
 	idle *idleReaders
 
@@ -33,6 +36,13 @@ type day struct {
 	gone    bool  // dropped or set aside: no connection is made any more
 	damage  error // why it was set aside
 	readers []*reader
+
+	loaded      bool // segments, key and nextSegment are those of the file
+	segments    []*held
+	key         segment.Key
+	nextSegment int64
+	trash       []int64 // segments whose pieces can be removed
+
 	// successor has taken this file's place: it was rebuilt. It is gone then.
 	successor *day
 }
@@ -49,30 +59,6 @@ type reader struct {
 	lastUsed time.Time
 }
 
-// read runs f with a connection of the day. Errors are translated: damage sets
-// the day aside, and all are ErrUnavailable.
-func (s *Store) read(ctx context.Context, d *day, f func(c *sqlite.Conn) error) error {
-	return s.judge(ctx, d, d.with(ctx, f))
-}
-
-// with runs f with a connection of the day, or of the one that took its place; not at
-// all where there is nothing.
-func (d *day) with(ctx context.Context, f func(c *sqlite.Conn) error) error {
-	c, err := d.reader()
-	for errors.Is(err, errReplaced) {
-		d = d.next()
-		c, err = d.reader()
-	}
-	if err != nil || c == nil { // dropped, or nothing written yet
-		return err
-	}
-	c.SetInterrupt(ctx.Done())
-	err = f(c)
-	c.SetInterrupt(nil)
-	d.release(c)
-	return err
-}
-
 // judge translates an error of SQLite.
 func (s *Store) judge(ctx context.Context, d *day, err error) error {
 	switch code := sqlite.ErrCode(err).ToPrimary(); {
@@ -82,7 +68,7 @@ func (s *Store) judge(ctx context.Context, d *day, err error) error {
 		return fmt.Errorf("day %s: %w", d.date, ctx.Err())
 	case errors.Is(err, errGone):
 		return fmt.Errorf("%w (%w)", damageError(d.date), err)
-	case code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errBlock):
+	case code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errPiece) || segment.IsDamage(err):
 		s.setAside(d, err)
 		return fmt.Errorf("%w (%v)", damageError(d.date), err)
 	default:
@@ -148,9 +134,8 @@ func (d *day) writable() error {
 	return nil
 }
 
+// reader returns a connection, nil where there is nothing; d.mu is held.
 func (d *day) reader() (*sqlite.Conn, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.successor != nil {
 		return nil, errReplaced
 	}
@@ -179,9 +164,8 @@ func (d *day) reader() (*sqlite.Conn, error) {
 	return c, err
 }
 
-func (d *day) release(c *sqlite.Conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// giveBack takes a connection back; d.mu is held.
+func (d *day) giveBack(c *sqlite.Conn) {
 	if d.gone || len(d.readers) >= maxIdleReaders || d.idle.Load() >= maxIdle {
 		_ = c.Close()
 		return
@@ -211,7 +195,7 @@ func (d *day) closeWriter() error {
 		return nil
 	}
 	err := d.writer.Close()
-	d.writer, d.terms = nil, nil
+	d.writer = nil
 	return err
 }
 
@@ -229,7 +213,9 @@ func (s *Store) closeIdle() {
 		}
 		limit := time.Now().Add(-idleAfter)
 		for _, d := range s.allDays() {
-			d.closeIdle(limit)
+			if d.closeIdle(limit) {
+				s.compactor.add(d)
+			}
 		}
 		if err := s.people.mergeNames(s.stopJanitor); err != nil {
 			s.log.Warn("merging the directory's names", "error", err)
@@ -237,7 +223,8 @@ func (s *Store) closeIdle() {
 	}
 }
 
-func (d *day) closeIdle(limit time.Time) {
+// closeIdle tells whether nobody writes to the day any more.
+func (d *day) closeIdle(limit time.Time) (quiet bool) {
 	d.mu.Lock()
 	for len(d.readers) > 1 && d.readers[0].lastUsed.Before(limit) {
 		_ = d.readers[0].conn.Close()
@@ -248,7 +235,9 @@ func (d *day) closeIdle(limit time.Time) {
 	if d.write.TryLock() {
 		if d.lastUsed.Before(limit) {
 			_ = d.closeWriter()
+			quiet = true
 		}
 		d.write.Unlock()
 	}
+	return quiet
 }

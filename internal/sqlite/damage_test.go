@@ -152,7 +152,7 @@ func TestSetAsideMeanwhile(t *testing.T) {
 		t.Errorf("a scan of 50 and a day set aside meanwhile yields %d, then %v", n, last)
 	}
 	second.write.Lock()
-	err := s.writeLocked(second, items(t, 1, 1), []int{0}, make([]actionlog.Outcome, 1))
+	err := s.writeLocked(t.Context(), second, items(t, 1, 1), []int{0}, make([]actionlog.Outcome, 1))
 	second.write.Unlock()
 	if !errors.Is(err, errGone) {
 		t.Errorf("writing into the day that is gone: %v", err)
@@ -183,7 +183,7 @@ func TestDamagedBlock(t *testing.T) {
 	s := reopen(t, t.TempDir())
 	mustWrite(t, s, items(t, 5, 0))
 	d := s.day(actionlog.DayOf(noon), false)
-	if err := sqlitex.Execute(d.writer, "UPDATE block SET data = x'00112233'", nil); err != nil {
+	if err := sqlitex.Execute(d.writer, "UPDATE piece SET data = x'00112233'", nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err := s.Page(t.Context(), actionlog.Query{Institution: "uni"}, actionlog.NewestFirst, "", 10)

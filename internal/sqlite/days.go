@@ -11,12 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"actionlog"
+	"actionlog/internal/segment"
 
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 const (
@@ -24,7 +25,8 @@ const (
 	maxIdleReaders = 2                // connections kept per day
 	idleAfter      = 60 * time.Second // unused connections are closed after this, but for one reader a day
 	writerCacheKiB = 512
-	readerCacheKiB = 512
+	readerCacheKiB = 128
+	pieceCache     = 2048 // pieces of segments that are kept in memory: 32 MiB at most
 )
 
 // Options of a store; zero values are the defaults named.
@@ -38,11 +40,15 @@ type Store struct {
 	dir   string
 	log   *slog.Logger
 	now   func() time.Time
-	codec *codec
+	codec *segment.Codec
 	lock  *os.File
+	key   segment.Key // of the words of new days
 
-	tokens sync.Pool // of *tokens
-	idle   idleReaders
+	pieces    *lru.Cache[pieceKey, []byte]
+	builders  sync.Pool // of *segment.Builder
+	compactor compactor
+	idle      idleReaders
+	serial    atomic.Uint64 // of days
 
 	mu      sync.Mutex
 	days    map[actionlog.Day]*day
@@ -77,8 +83,13 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	}
 	s := &Store{dir: dir, log: o.Log, now: o.Now, lock: lock,
 		days: map[actionlog.Day]*day{}, damaged: map[actionlog.Day]string{}, stopJanitor: make(chan struct{})}
-	s.tokens.New = func() any { return newTokens() }
-	if s.codec, err = newCodec(); err == nil {
+	s.compactor = compactor{store: s, more: make(chan struct{}, 1)}
+	s.key = segment.NewKey()
+	s.codec, err = segment.NewCodec()
+	if err == nil {
+		s.pieces, err = lru.New[pieceKey, []byte](pieceCache)
+	}
+	if err == nil {
 		err = s.load(ctx)
 	}
 	if err == nil {
@@ -90,6 +101,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	}
 	s.closeOnce = sync.OnceValue(s.closeAll)
 	s.janitor.Go(s.closeIdle)
+	s.janitor.Go(s.compactor.run)
 	return s, nil
 }
 
@@ -143,18 +155,35 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	begin := func(d *day) func(context.Context) (bool, error) {
 		return func(ctx context.Context) (bool, error) {
-			if err := s.probe(ctx, d); err != nil && ctx.Err() == nil {
+			if err := s.convert(ctx, d); err != nil {
+				return false, err
+			}
+			if err := s.probe(ctx, s.day(d.date, false)); err != nil && ctx.Err() == nil {
 				s.log.Error("a day cannot be read", "day", d.date, "error", err)
 			}
 			return true, ctx.Err()
 		}
 	}
-	return inOrder(ctx, s.allDays(), lookahead, begin, func(goOn bool) bool { return goOn })
+	if err := inOrder(ctx, s.allDays(), lookahead, begin, func(goOn bool) bool { return goOn }); err != nil {
+		return err
+	}
+	for _, d := range s.allDays() { // the newest that can be read
+		if d.loaded {
+			s.key = d.key
+		}
+	}
+	return nil
+}
+
+// newDay is a day with a file.
+func (s *Store) newDay(date actionlog.Day, number int, path string) *day {
+	return &day{date: date, number: number, path: path, idle: &s.idle, serial: s.serial.Add(1)}
 }
 
 // loadDay notes a day's file. Of two the newer one counts: the other one was to go.
 func (s *Store) loadDay(date actionlog.Day, number int) error {
-	d := &day{date: date, path: s.dayPath(date, number), number: number, idle: &s.idle, written: true}
+	d := s.newDay(date, number, s.dayPath(date, number))
+	d.written = true
 	if there := s.days[date]; there != nil {
 		old := there
 		if there.number > number {
@@ -181,8 +210,14 @@ func removeFiles(path string) error {
 // probe reads a little of a day, so that damage shows at the start and the
 // first search finds the day open.
 func (s *Store) probe(ctx context.Context, d *day) error {
-	return s.read(ctx, d, func(c *sqlite.Conn) error {
-		return sqlitex.Execute(c, `SELECT n FROM action WHERE n IN (SELECT rowid FROM words WHERE words MATCH '"_"') LIMIT 1`, nil)
+	return s.read(ctx, d, func(v *view) error {
+		for _, h := range v.segments {
+			r := v.reader(h)
+			if r.Document(0); r.Err() != nil {
+				return r.Err()
+			}
+		}
+		return nil
 	})
 }
 
@@ -247,7 +282,7 @@ func (s *Store) day(date actionlog.Day, create bool) *day {
 	defer s.mu.Unlock()
 	d := s.days[date]
 	if d == nil && create {
-		d = &day{date: date, path: s.dayPath(date, 0), idle: &s.idle}
+		d = s.newDay(date, 0, s.dayPath(date, 0))
 		s.days[date] = d
 	}
 	return d
@@ -258,9 +293,11 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 	var infos []actionlog.DayInfo
 	for _, d := range s.allDays() {
 		info := actionlog.DayInfo{Day: d.date, Bytes: fileSize(d.path) + fileSize(d.path+"-wal")}
-		err := s.read(ctx, d, func(c *sqlite.Conn) (err error) {
-			info.Actions, err = number(c, "SELECT count(*) FROM action")
-			return err
+		err := s.read(ctx, d, func(v *view) error {
+			for _, h := range v.segments {
+				info.Actions += int64(h.Rows)
+			}
+			return nil
 		})
 		if err != nil && !errors.Is(err, actionlog.ErrUnavailable) {
 			return nil, err

@@ -4,29 +4,33 @@ import (
 	"context"
 
 	"actionlog"
-
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
+	"actionlog/internal/segment"
 )
 
 // Institutions lists the institutions that kept actions name.
 func (s *Store) Institutions(ctx context.Context) (list []actionlog.Institution, err error) {
-	ids := map[string]string{}
+	names := map[string]segment.Label{}
 	for _, d := range s.allDays() {
-		err := s.read(ctx, d, func(c *sqlite.Conn) error {
-			return sqlitex.Execute(c, "SELECT value, label FROM term WHERE field = 0", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
-				if name := (term{label: stmt.ColumnText(1)}).plain().label; name != "" || ids[stmt.ColumnText(0)] == "" {
-					ids[stmt.ColumnText(0)] = name
+		err := s.read(ctx, d, func(v *view) error {
+			for _, h := range v.segments {
+				r := v.reader(h)
+				for i := range r.All() {
+					if i.Label.Better(names[i.ID]) || names[i.ID].Text == "" {
+						names[i.ID] = i.Label
+					}
 				}
-				return nil
-			}})
+				if err := r.Err(); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	for id, name := range ids {
-		list = append(list, actionlog.Institution{ID: id, Name: name})
+	for id, name := range names {
+		list = append(list, actionlog.Institution{ID: id, Name: name.Text})
 	}
 	return list, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"actionlog"
+	"actionlog/internal/segment"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -30,20 +31,15 @@ func (s *Store) Mentions(ctx context.Context, institution string, kind actionlog
 	var mu sync.Mutex // of mentions
 	begin := func(d *day) func(context.Context) (bool, error) {
 		return func(ctx context.Context) (bool, error) {
-			return true, s.read(ctx, d, func(c *sqlite.Conn) error {
+			return true, s.read(ctx, d, func(v *view) error {
 				for _, i := range onDay[d.date] {
-					m, ok, err := matchOf(c, mentionsOf(institution, kind, keys[i]), d.date)
-					if err != nil || !ok {
-						return err
-					}
-					n, newest, err := countAndLast(c, m)
+					n, last, err := v.countAndLast(mentionsOf(institution, kind, keys[i]))
 					if err != nil {
 						return err
 					}
 					if n == 0 {
 						continue
 					}
-					last := d.date.Start().Add(time.Duration(newest>>tieBits) * time.Millisecond)
 					mu.Lock()
 					mentions[i].Actions += n
 					if last.After(mentions[i].Last) {
@@ -95,13 +91,15 @@ func mentionsOf(institution string, kind actionlog.DirectoryKind, key string) *a
 	return &actionlog.Query{Institution: institution, Clauses: []actionlog.Clause{c}, Staff: actionlog.StaffShown}
 }
 
-// countAndLast counts the rows of a match, and returns the last.
-func countAndLast(c *sqlite.Conn, m match) (n, last int64, err error) {
-	err = sqlitex.Execute(c, "SELECT count(*), coalesce(max(rowid), 0) FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?", &sqlitex.ExecOptions{
-		Args: []any{m.expression, m.low, m.high},
-		ResultFunc: func(stmt *sqlite.Stmt) error {
-			n, last = stmt.ColumnInt64(0), stmt.ColumnInt64(1)
-			return nil
-		}})
+// countAndLast counts the matches of a query on the day, and returns when the last one occurred.
+func (v *view) countAndLast(q *actionlog.Query) (n int64, last time.Time, err error) {
+	_, err = v.matches(q, segment.Compile(q), func(f find, set *segment.Set) (bool, error) {
+		n += int64(set.Count(f.low, f.high))
+		at := v.date.Start().Add(time.Duration(f.Place(set.Last(f.low, f.high)).Milli) * time.Millisecond)
+		if at.After(last) {
+			last = at
+		}
+		return true, f.Err()
+	})
 	return n, last, err
 }

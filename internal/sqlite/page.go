@@ -1,186 +1,180 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
 
 	"actionlog"
-
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
+	"actionlog/internal/segment"
 )
 
 // place is a row of a day, which is what a Mark holds.
 type place struct {
 	day actionlog.Day
-	n   int64
+	segment.Place
 }
 
 func (p place) mark() actionlog.Mark {
-	return actionlog.Mark(p.day.String() + "/" + strconv.FormatInt(p.n, 36))
+	return actionlog.Mark(p.day.String() + "/" + strconv.FormatUint(uint64(p.Milli), 36) + "." + strconv.FormatUint(p.Identity, 36))
 }
 
-func parseMark(m actionlog.Mark) (place, error) {
-	date, n, ok := strings.Cut(string(m), "/")
-	d, err := actionlog.ParseDay(date)
-	if err == nil {
-		var at int64
-		if at, err = strconv.ParseInt(n, 36, 64); err == nil && ok {
-			return place{d, at}, nil
-		}
+func parseMark(m actionlog.Mark) (p place, err error) {
+	date, rest, ok := strings.Cut(string(m), "/")
+	milli, identity, also := strings.Cut(rest, ".")
+	p.day, err = actionlog.ParseDay(date)
+	ms, e := strconv.ParseUint(milli, 36, 32)
+	p.Milli = uint32(ms)
+	identityOf, f := strconv.ParseUint(identity, 36, 64)
+	p.Identity = identityOf
+	if !ok || !also || cmp.Or(err, e, f) != nil {
+		return place{}, actionlog.Invalidf("cursor", "is not a mark of this store")
 	}
-	return place{}, actionlog.Invalidf("cursor", "is not a mark of this store")
+	return p, nil
 }
 
-// span is the rows of a day that a query may find: low ≤ n ≤ high.
-type span struct{ low, high int64 }
+// span is the milliseconds of a day that a query asks for: low ≤ ms < high.
+type span struct{ low, high uint32 }
 
-const allRows = 1<<63 - 1
+const dayMillis = 24 * 60 * 60 * 1000
 
 func spanOf(q *actionlog.Query, d actionlog.Day) span {
-	return span{low: bound(q.From, d, 0), high: bound(q.To, d, allRows) - 1}
+	return span{low: bound(q.From, d, 0), high: bound(q.To, d, dayMillis)}
 }
 
-// bound is the first row at or after t, which is unset or outside of the day
-// for the day's end that is given.
-func bound(t time.Time, d actionlog.Day, unset int64) int64 {
+// bound is the first millisecond of a day at or after t, unset where t is not set.
+func bound(t time.Time, d actionlog.Day, unset uint32) uint32 {
 	switch {
 	case t.IsZero():
 		return unset
 	case !t.After(d.Start()):
 		return 0
 	case !t.Before(d.End()):
-		return allRows
+		return dayMillis
 	}
 	since := t.Sub(d.Start())
 	ms := since.Milliseconds()
 	if since%time.Millisecond != 0 {
 		ms++
 	}
-	return ms << tieBits
+	return uint32(ms)
 }
 
-// match is what one day is asked for.
-type match struct {
-	institution string
-	expression  string
-	span
+// walk goes through what a query finds in a day, in its order.
+type walk struct {
+	*view
+	query    *actionlog.Query
+	compiled *segment.Query
+	order    actionlog.Order
+	parts    []*part
 }
 
-// matchOf prepares a query for a day; ok is false when nothing can match.
-func matchOf(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day) (m match, ok bool, err error) {
-	x := matcher{scope: scopeOf(q.Institution), query: *q}
-	for _, clause := range q.Clauses {
-		if clause.Field == actionlog.FieldCode {
-			if x.codes, err = codesOf(c); err != nil {
-				return m, false, err
+// part is what is found in a segment. At first it is only known where its rows may begin.
+type part struct {
+	find
+	set   *segment.Set // nil: not matched yet
+	row   int
+	place segment.Place // of row; of the first that there may be where set is nil
+}
+
+// walk prepares going through a view from a place on (behind it, if after is set).
+func (v *view) walk(q *actionlog.Query, compiled *segment.Query, order actionlog.Order, after *segment.Place) (*walk, error) {
+	w := &walk{view: v, query: q, compiled: compiled, order: order}
+	return w, v.finds(q, func(f find) error {
+		if after != nil {
+			f.behind(*after, order)
+		}
+		if f.low < f.high {
+			p := &part{find: f, row: f.high - 1}
+			if order == actionlog.OldestFirst {
+				p.row = f.low
 			}
-			break
+			p.place = f.Place(p.row)
+			w.parts = append(w.parts, p)
 		}
-	}
-	if namesTargets(q) {
-		slots, err := number(c, "SELECT coalesce(max(value), 0) FROM most WHERE name = 'targets'")
-		if err != nil {
-			return m, false, err
-		}
-		x.slots = int(slots)
-	}
-	m.institution, m.span = q.Institution, spanOf(q, d)
-	m.expression, ok = x.expression()
-	return m, ok && m.low <= m.high, nil
-}
-
-// namesTargets tells whether a query looks for words of a target's name.
-func namesTargets(q *actionlog.Query) bool {
-	for _, c := range q.Clauses {
-		for _, v := range c.Values {
-			if len(v.Person.Words) > 0 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func codesOf(c *sqlite.Conn) (codes []int, err error) {
-	err = sqlitex.Execute(c, "SELECT value FROM term WHERE field = ?", &sqlitex.ExecOptions{
-		Args: []any{codeColumn},
-		ResultFunc: func(stmt *sqlite.Stmt) error {
-			code, err := strconv.Atoi(stmt.ColumnText(0))
-			codes = append(codes, code)
-			return err
-		},
+		return f.Err()
 	})
-	slices.Sort(codes)
-	return codes, err
 }
 
-// selectRows asks for the institution once more: no answer depends on a hash.
-const selectRows = `SELECT a.n, a.id, a.block, a.slot, a.received, s.value, a.sequence, a.staff, a.warnings
-  FROM words w JOIN action a ON a.n = w.rowid LEFT JOIN term s ON s.no = a.stream
-  WHERE w.words MATCH ? AND w.rowid BETWEEN ? AND ? AND a.institution = (SELECT no FROM term WHERE field = 0 AND value = ?) ORDER BY w.rowid `
-
-// found is a row before its document is read.
-type found struct {
-	record actionlog.Record
-	n      int64
-	block  int64
-	slot   int
+// behind narrows what is found to the rows behind a place.
+func (f *find) behind(p segment.Place, order actionlog.Order) {
+	low, high := f.LowerBound(p.Milli, f.low, f.high), f.LowerBound(p.Milli+1, f.low, f.high)
+	if order == actionlog.NewestFirst { // the rows before the place
+		f.high = low + sort.Search(high-low, func(i int) bool { return !f.Place(low + i).Before(p) })
+		return
+	}
+	f.low = low + sort.Search(high-low, func(i int) bool { return p.Before(f.Place(low + i)) })
 }
 
-// rows calls each for up to limit rows of a day (0: all), in order.
-func rows(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day, m match, order actionlog.Order, limit int, each func(found) error) error {
-	sql := selectRows + "DESC LIMIT 0+?"
-	if order == actionlog.OldestFirst {
-		sql = selectRows + "ASC LIMIT 0+?"
-	}
-	if limit == 0 {
-		limit = -1
-	}
-	stmt, err := prepare(c, sql, m.expression, m.low, m.high, q.Institution, limit)
-	if err != nil {
-		return err
-	}
-	defer stmt.Reset()
-	for {
-		more, err := stmt.Step()
-		if err != nil || !more {
-			return err
+// next returns the next match; nil at the end. What it returns holds until the next call.
+func (w *walk) next() (*part, error) {
+	for len(w.parts) > 0 {
+		best := w.parts[0]
+		for _, p := range w.parts[1:] {
+			if w.order == actionlog.NewestFirst && best.place.Before(p.place) || w.order == actionlog.OldestFirst && p.place.Before(best.place) {
+				best = p
+			}
 		}
-		f, err := foundIn(stmt, q.Institution, d)
-		if err == nil {
-			err = each(f)
+		if best.set == nil {
+			if best.set = best.Match(w.compiled, w.key, best.institution.Place, best.low, best.high); best.set == nil {
+				if err := best.Err(); err != nil {
+					return nil, err
+				}
+				w.leave(best)
+				continue
+			}
+			if more, err := w.position(best, best.low, best.high); err != nil || !more {
+				return nil, err
+			}
+			continue
 		}
-		if err != nil {
-			return err
-		}
+		return best, nil
 	}
+	return nil, nil
 }
 
-func foundIn(stmt *sqlite.Stmt, institution string, d actionlog.Day) (found, error) {
-	f := found{n: stmt.ColumnInt64(0), block: stmt.ColumnInt64(2), slot: stmt.ColumnInt(3)}
-	f.record = actionlog.Record{
-		Institution: institution, ID: stmt.ColumnText(1),
-		OccurredAt: d.Start().Add(time.Duration(f.n>>tieBits) * time.Millisecond),
-		ReceivedAt: time.Unix(0, stmt.ColumnInt64(4)).UTC(),
-		Position:   actionlog.Position{Stream: stmt.ColumnText(5), Sequence: uint64(stmt.ColumnInt64(6))},
-		Staff:      stmt.ColumnBool(7),
+// forward goes on behind the match that next returned.
+func (w *walk) forward(p *part) error {
+	low, high := p.row+1, p.high
+	if w.order == actionlog.NewestFirst {
+		low, high = p.low, p.row
 	}
-	if !stmt.ColumnIsNull(8) {
-		if err := json.Unmarshal([]byte(stmt.ColumnText(8)), &f.record.Warnings); err != nil {
-			return f, fmt.Errorf("%w: warnings: %v", errBlock, err)
-		}
-	}
-	return f, nil
+	_, err := w.position(p, low, high)
+	return err
 }
 
-func (s *Store) blocksOf(c *sqlite.Conn) *blocks {
-	return &blocks{codec: s.codec, conn: c, kept: map[int64]block{}}
+// position goes to the first match in [low, high); where there is none the part is left.
+func (w *walk) position(p *part, low, high int) (bool, error) {
+	row := -1
+	if w.order == actionlog.NewestFirst {
+		row = p.set.Last(low, high)
+	} else {
+		row = p.set.First(low, high)
+	}
+	if row < 0 {
+		w.leave(p)
+		return true, nil
+	}
+	p.row, p.place = row, p.Place(row)
+	return true, p.Err()
+}
+
+func (w *walk) leave(p *part) {
+	segment.Release(p.set)
+	w.parts = slices.DeleteFunc(w.parts, func(x *part) bool { return x == p })
+}
+
+// close gives memory back.
+func (w *walk) close() {
+	for _, p := range w.parts {
+		segment.Release(p.set)
+	}
+	w.parts = nil
 }
 
 // Page implements actionlog.Searcher.
@@ -211,11 +205,12 @@ func (s *Store) Page(ctx context.Context, q actionlog.Query, order actionlog.Ord
 		})
 	}
 	page, last := actionlog.Page{MissingDays: missing}, place{}
+	compiled := segment.Compile(&q)
 	begin := func(d *day) func(context.Context) (dayPage, error) {
 		more := limit + 1 - len(page.Records)
 		return func(ctx context.Context) (p dayPage, err error) {
-			err = s.read(ctx, d, func(c *sqlite.Conn) (err error) {
-				p, err = s.pageOfDay(c, &q, d.date, order, from, more)
+			err = s.read(ctx, d, func(v *view) (err error) {
+				p, err = v.page(&q, compiled, order, from, more)
 				return err
 			})
 			return p, err
@@ -243,25 +238,25 @@ type dayPage struct {
 	places  []place
 }
 
-// pageOfDay reads up to limit records of a day from a mark on.
-func (s *Store) pageOfDay(c *sqlite.Conn, q *actionlog.Query, d actionlog.Day, order actionlog.Order, from place, limit int) (p dayPage, err error) {
-	end := sqlitex.Transaction(c)
-	defer end(&err)
-	m, ok, err := matchOf(c, q, d)
-	if err != nil || !ok {
-		return p, err
+// page reads up to limit records of a day from a mark on.
+func (v *view) page(q *actionlog.Query, compiled *segment.Query, order actionlog.Order, from place, limit int) (p dayPage, err error) {
+	var after *segment.Place
+	if from.day == v.date {
+		after = &from.Place
 	}
-	if from.day == d && order == actionlog.NewestFirst {
-		m.high = min(m.high, from.n-1)
-	} else if from.day == d {
-		m.low = max(m.low, from.n+1)
+	w, err := v.walk(q, compiled, order, after)
+	defer w.close()
+	for err == nil && len(p.records) < limit {
+		var found *part
+		if found, err = w.next(); found == nil {
+			break
+		}
+		p.places = append(p.places, place{v.date, found.place})
+		p.records = append(p.records, found.Record(found.row, q.Institution, v.date))
+		if err = found.Err(); err == nil {
+			err = w.forward(found)
+		}
 	}
-	b := s.blocksOf(c)
-	err = rows(c, q, d, m, order, limit, func(f found) (err error) {
-		f.record.Document, err = b.document(f.block, f.slot)
-		p.records, p.places = append(p.records, f.record), append(p.places, place{d, f.n})
-		return err
-	})
 	return p, err
 }
 

@@ -1,21 +1,12 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"iter"
 
 	"actionlog"
-
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 )
-
-// errStopped ends a statement whose reader has seen enough.
-var errStopped = errors.New("stopped")
-
-const selectPositions = `SELECT i.value, s.value, a.sequence FROM action a
-  JOIN term i ON i.no = a.institution LEFT JOIN term s ON s.no = a.stream`
 
 // Positions implements actionlog.Keeper.
 func (s *Store) Positions(ctx context.Context, date actionlog.Day) iter.Seq2[actionlog.Placed, error] {
@@ -32,18 +23,26 @@ func (s *Store) Positions(ctx context.Context, date actionlog.Day) iter.Seq2[act
 			return
 		}
 		stopped := false
-		err := s.read(ctx, d, func(c *sqlite.Conn) error {
-			err := sqlitex.Execute(c, selectPositions, &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
-				p := actionlog.Placed{Institution: stmt.ColumnText(0), Position: actionlog.Position{Stream: stmt.ColumnText(1), Sequence: uint64(stmt.ColumnInt64(2))}}
-				if stopped = !yield(p, nil); stopped {
-					return errStopped
+		err := s.read(ctx, d, func(v *view) error {
+			v.sparing = true
+			for _, h := range v.segments {
+				r := v.reader(h)
+				for i := range r.All() {
+					for row := i.Low; row < i.High && r.Err() == nil; row++ {
+						p := actionlog.Placed{Institution: i.ID, Position: r.Position(row)}
+						if r.Err() != nil {
+							break
+						}
+						if stopped = !yield(p, nil); stopped {
+							return nil
+						}
+					}
 				}
-				return nil
-			}})
-			if stopped {
-				return nil
+				if err := cmp.Or(r.Err(), ctx.Err()); err != nil {
+					return err
+				}
 			}
-			return err
+			return nil
 		})
 		if err != nil && !stopped {
 			yield(actionlog.Placed{}, err)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,34 +176,27 @@ func (s *Store) learnDay(ctx context.Context, d *day) error {
 		items = items[:0]
 		return err
 	}
-	return s.read(ctx, d, func(c *sqlite.Conn) (err error) {
-		end := sqlitex.Transaction(c)
-		defer end(&err)
-		b := s.blocksOf(c)
-		stmt, err := prepare(c, "SELECT block, slot FROM action ORDER BY n")
-		if err != nil {
-			return err
-		}
-		defer stmt.Reset()
-		for {
-			more, err := stmt.Step()
-			if err != nil || !more {
-				return errors.Join(err, learn())
-			}
-			document, err := b.document(stmt.ColumnInt64(0), stmt.ColumnInt(1))
-			if err != nil {
-				return err
-			}
-			item, err := actionlog.Parse(document, nil)
-			if err != nil { // a rule that is newer than the action
-				s.log.Warn("the directory is made anew without whom an action names", "day", d.date, "error", err)
-				continue
-			}
-			if items = append(items, item); len(items) == learnBatch {
-				if err := learn(); err != nil {
+	return s.read(ctx, d, func(v *view) (err error) {
+		v.sparing = true
+		for _, h := range v.segments {
+			r := v.reader(h)
+			for row := range h.Rows {
+				document := r.Document(row)
+				if err := cmp.Or(r.Err(), ctx.Err()); err != nil {
 					return err
+				}
+				item, err := actionlog.Parse(document, nil)
+				if err != nil { // a rule that is newer than the action
+					s.log.Warn("the directory is made anew without whom an action names", "day", d.date, "error", err)
+					continue
+				}
+				if items = append(items, item); len(items) == learnBatch {
+					if err := learn(); err != nil {
+						return err
+					}
 				}
 			}
 		}
+		return learn()
 	})
 }

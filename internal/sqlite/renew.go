@@ -3,15 +3,14 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"actionlog"
+	"actionlog/internal/segment"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -72,7 +71,7 @@ func (s *Store) renew(ctx context.Context, date actionlog.Day, fill func(w actio
 	if old := s.day(date, false); old != nil {
 		number = old.number + 1
 	}
-	r := &renewal{store: s, date: date, keep: keep, to: &day{date: date, number: number, path: s.dayPath(date, number) + buildingMark, idle: &s.idle}}
+	r := &renewal{store: s, date: date, keep: keep, to: s.newDay(date, number, s.dayPath(date, number)+buildingMark)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.to.close(), removeFiles(r.to.path))
@@ -95,6 +94,9 @@ func (s *Store) renew(ctx context.Context, date actionlog.Day, fill func(w actio
 		if err := r.copyAll(ctx, old); err != nil {
 			return err
 		}
+	}
+	if err := s.compactor.compact(ctx, r.to, true); err != nil {
+		return err
 	}
 	return r.exchange(ctx)
 }
@@ -124,11 +126,8 @@ func (r *renewal) Write(ctx context.Context, items []actionlog.Item) ([]actionlo
 func (r *renewal) write(items []actionlog.Item, indexes []int, outcomes []actionlog.Outcome) error {
 	r.to.write.Lock()
 	defer r.to.write.Unlock()
-	return r.store.writeLocked(r.to, items, indexes, outcomes)
+	return r.store.writeLocked(context.Background(), r.to, items, indexes, outcomes)
 }
-
-const selectForCopy = `SELECT a.id, i.value, a.block, a.slot, a.received, s.value, a.sequence, a.warnings
-  FROM action a JOIN term i ON i.no = a.institution LEFT JOIN term s ON s.no = a.stream ORDER BY a.n`
 
 // copyAll copies what the new file has not. A day that turns out to be damaged is set
 // aside and is no source any more, and neither is one whose file has vanished.
@@ -150,54 +149,47 @@ type copier struct {
 }
 
 // run reads all of a day from one view; an error is one of reading.
-func (c *copier) run(from *sqlite.Conn) (err error) {
-	end := sqlitex.Transaction(from)
-	defer end(&err)
-	b := c.store.blocksOf(from)
-	stmt, err := prepare(from, selectForCopy)
-	if err != nil {
-		return err
-	}
-	defer stmt.Reset()
-	for {
-		more, err := stmt.Step()
-		if err != nil {
-			return err
-		}
-		if !more {
-			c.failed = c.flush()
-			return nil
-		}
-		id, institution := stmt.ColumnText(0), stmt.ColumnText(1)
-		if !c.keep(institution) {
-			continue
-		}
-		there := false
-		if there, c.failed = c.has(institution, id); c.failed != nil || there {
-			if c.failed != nil {
-				return nil
+func (c *copier) run(v *view) error {
+	v.sparing = true
+	for _, h := range v.segments {
+		r := v.reader(h)
+		for i := range r.All() {
+			if !c.keep(i.ID) {
+				continue
 			}
-			continue
+			for row := i.Low; row < i.High; row++ {
+				if err := c.take(r, row, i.ID); err != nil || c.failed != nil {
+					return err
+				}
+			}
 		}
-		document, err := b.document(stmt.ColumnInt64(2), stmt.ColumnInt(3))
-		if err != nil {
+		if err := r.Err(); err != nil {
 			return err
 		}
-		if c.failed = c.add(stmt, document); c.failed != nil {
-			return nil
-		}
 	}
+	c.failed = c.flush()
+	return nil
 }
 
-func (c *copier) add(stmt *sqlite.Stmt, document []byte) error {
-	item, err := copied(stmt, document)
-	if err != nil {
+// take copies a row, if the new file has not got it.
+func (c *copier) take(r *segment.Reader, row int, institution string) error {
+	record := r.Record(row, institution, c.date)
+	if err := r.Err(); err != nil {
 		return err
 	}
-	if c.items = append(c.items, item); len(c.items) < learnBatch {
+	there := false
+	if there, c.failed = c.has(institution, record.ID); c.failed != nil || there {
 		return nil
 	}
-	return c.flush()
+	item, err := record.Item()
+	if err != nil {
+		c.failed = err
+		return nil
+	}
+	if c.items = append(c.items, item); len(c.items) == learnBatch {
+		c.failed = c.flush()
+	}
+	return nil
 }
 
 func (c *copier) flush() error {
@@ -210,18 +202,6 @@ func (c *copier) flush() error {
 	return err
 }
 
-// copied is an action as it stands in a file.
-func copied(stmt *sqlite.Stmt, document []byte) (actionlog.Item, error) {
-	r := actionlog.Record{ID: stmt.ColumnText(0), Institution: stmt.ColumnText(1), Document: document, ReceivedAt: time.Unix(0, stmt.ColumnInt64(4)).UTC(),
-		Position: actionlog.Position{Stream: stmt.ColumnText(5), Sequence: uint64(stmt.ColumnInt64(6))}}
-	if text := columnBytes(stmt, 7); len(text) > 0 {
-		if err := json.Unmarshal(text, &r.Warnings); err != nil {
-			return actionlog.Item{}, err
-		}
-	}
-	return r.Item()
-}
-
 // has tells whether the new file has an identity.
 func (r *renewal) has(institution, id string) (bool, error) {
 	r.to.write.Lock()
@@ -229,9 +209,13 @@ func (r *renewal) has(institution, id string) (bool, error) {
 	if err := r.store.openWriter(r.to); err != nil {
 		return false, err
 	}
-	w := dayWriter{conn: r.to.writer}
-	kind, err := w.compare(&actionlog.Item{Record: actionlog.Record{Institution: institution, ID: id}})
-	return kind != actionlog.OutcomeNew, err
+	v := view{day: r.to, store: r.store, ctx: context.Background(), conn: r.to.writer, segments: r.to.current()}
+	for _, h := range v.segments {
+		if of := v.reader(h); of.Has(institution, id) || of.Err() != nil {
+			return true, of.Err()
+		}
+	}
+	return false, nil
 }
 
 // exchange puts the new file in the place of the day.
@@ -244,13 +228,14 @@ func (r *renewal) exchange(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", actionlog.ErrUnavailable, err)
 	}
 	c := copier{renewal: r}
-	if err := cmp.Or(old.with(ctx, c.run), c.failed); err != nil && !errors.Is(err, errGone) {
+	if err := cmp.Or(s.with(ctx, old, c.run), c.failed); err != nil && !errors.Is(err, errGone) {
 		return err
 	}
 	if err := r.toOneFile(); err != nil {
 		return err
 	}
-	fresh := &day{date: r.date, number: r.to.number, path: s.dayPath(r.date, r.to.number), idle: &s.idle, written: true}
+	fresh := s.newDay(r.date, r.to.number, s.dayPath(r.date, r.to.number))
+	fresh.written = true
 	err := removeFiles(fresh.path)
 	if err == nil {
 		err = os.Rename(r.to.path, fresh.path)

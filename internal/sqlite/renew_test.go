@@ -155,7 +155,7 @@ func TestRebuildLeftInTwoFiles(t *testing.T) {
 			err = sqlitex.ExecuteTransient(reader, "BEGIN", nil)
 		}
 		if err == nil {
-			err = sqlitex.ExecuteTransient(reader, "SELECT count(*) FROM action", nil)
+			err = sqlitex.ExecuteTransient(reader, "SELECT count(*) FROM segment", nil)
 		}
 		return err
 	})

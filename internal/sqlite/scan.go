@@ -7,9 +7,7 @@ import (
 	"slices"
 
 	"actionlog"
-
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
+	"actionlog/internal/segment"
 )
 
 var errStop = errors.New("the listener stopped")
@@ -25,9 +23,10 @@ func (s *Store) Scan(ctx context.Context, q actionlog.Query, order actionlog.Ord
 		if order == actionlog.NewestFirst {
 			slices.Reverse(days)
 		}
+		compiled := segment.Compile(&q)
 		for _, d := range days {
 			if err == nil {
-				err = s.scanDay(ctx, &q, d, order, yield)
+				err = s.scanDay(ctx, &q, compiled, d, order, yield)
 			}
 		}
 		if err != nil && !errors.Is(err, errStop) {
@@ -36,32 +35,31 @@ func (s *Store) Scan(ctx context.Context, q actionlog.Query, order actionlog.Ord
 	}
 }
 
-// scanDay yields a day's matches from one read transaction.
-func (s *Store) scanDay(ctx context.Context, q *actionlog.Query, d *day, order actionlog.Order, yield func(actionlog.Record, error) bool) error {
+// scanDay yields a day's matches from one view.
+func (s *Store) scanDay(ctx context.Context, q *actionlog.Query, compiled *segment.Query, d *day, order actionlog.Order, yield func(actionlog.Record, error) bool) error {
 	stopped := false
-	err := s.read(ctx, d, func(c *sqlite.Conn) (err error) {
-		end := sqlitex.Transaction(c)
-		defer end(&err)
-		m, ok, err := matchOf(c, q, d.date)
-		if err != nil || !ok {
-			return err
-		}
-		b := s.blocksOf(c)
-		return rows(c, q, d.date, m, order, 0, func(f found) error {
-			document, err := b.document(f.block, f.slot)
-			if err != nil {
-				return err
+	err := s.read(ctx, d, func(v *view) error {
+		v.sparing = true
+		w, err := v.walk(q, compiled, order, nil)
+		defer w.close()
+		for err == nil {
+			found, e := w.next()
+			if found == nil || e != nil {
+				return e
 			}
-			if err := ctx.Err(); err != nil {
-				return err
+			record := found.Record(found.row, q.Institution, v.date)
+			if err = found.Err(); err == nil {
+				err = ctx.Err()
 			}
-			f.record.Document = document
-			if !yield(f.record, nil) {
+			if err == nil && !yield(record, nil) {
 				stopped = true
-				return errStop
+				return nil
 			}
-			return nil
-		})
+			if err == nil {
+				err = w.forward(found)
+			}
+		}
+		return err
 	})
 	if stopped {
 		return errStop

@@ -9,32 +9,12 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// A row's number is (millisecond of the day) << tieBits | tie, so that the
-// order of rows is the order of time. tie comes from a hash of the identity;
-// where the number is taken the next free one is used.
-const tieBits = 36
-
-// daySchema is what a day's file holds. Columns named after fields hold numbers
-// of the table term, 0 for absent.
-var daySchema = schema{version: 2, sql: `
-CREATE TABLE action (
-  n INTEGER PRIMARY KEY,
-  identity INTEGER NOT NULL, -- a hash of (institution, id)
-  institution INTEGER NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL,
-  block INTEGER NOT NULL, slot INTEGER NOT NULL,
-  received INTEGER NOT NULL, stream INTEGER NOT NULL, sequence INTEGER NOT NULL,
-  staff INTEGER NOT NULL, warnings TEXT,
-  category INTEGER NOT NULL, action INTEGER NOT NULL, outcome INTEGER NOT NULL, actor_kind INTEGER NOT NULL,
-  channel INTEGER NOT NULL, request_method INTEGER NOT NULL, response_code INTEGER NOT NULL,
-  request_content_type INTEGER NOT NULL, ip INTEGER NOT NULL, actor INTEGER NOT NULL,
-  course INTEGER NOT NULL, class INTEGER NOT NULL);
-CREATE INDEX action_identity ON action(identity);
-CREATE TABLE block (no INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE term (no INTEGER PRIMARY KEY, field INTEGER NOT NULL, value TEXT NOT NULL,
-  label TEXT NOT NULL DEFAULT '', at INTEGER NOT NULL DEFAULT 0, UNIQUE(field, value));
-CREATE TABLE most (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(t, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '_'");
-INSERT INTO words(words, rank) VALUES('automerge', 8);
+// daySchema is what a day's file holds: segments (internal/segment), each in pieces. Which segments there are says the
+// table segment; pieces of others are left of a merge.
+var daySchema = schema{version: 3, before: "PRAGMA auto_vacuum=INCREMENTAL", sql: `
+CREATE TABLE segment (no INTEGER PRIMARY KEY, head BLOB NOT NULL);
+CREATE TABLE piece (no INTEGER PRIMARY KEY, data BLOB NOT NULL); -- no: segment << 20 | place; data: CRC-32C of no and content, content
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID; -- key: of the words' hashes
 `}
 
 // errEmpty: the file has no schema yet, and so no data. A file and its schema
@@ -48,12 +28,13 @@ var errVersion = errors.New("unknown version")
 // user_version; a file of another version is not read.
 type schema struct {
 	version int64
+	before  string // what a file must be told before anything is in it
 	sql     string
 }
 
 // open opens a file; create makes it, with its schema, where it is not there.
 func open(path string, s schema, create bool, cacheKiB int) (*sqlite.Conn, error) {
-	flags := sqlite.OpenReadWrite | sqlite.OpenWAL
+	flags := sqlite.OpenReadWrite
 	if create {
 		flags |= sqlite.OpenCreate
 	}
@@ -70,7 +51,16 @@ func open(path string, s schema, create bool, cacheKiB int) (*sqlite.Conn, error
 }
 
 func prepareFile(c *sqlite.Conn, s schema, create bool, cacheKiB int) error {
-	for _, pragma := range []string{"synchronous=FULL", fmt.Sprintf("cache_size=-%d", cacheKiB), "temp_store=MEMORY"} {
+	if create && s.before != "" {
+		pages, err := number(c, "PRAGMA page_count")
+		if err == nil && pages == 0 {
+			err = sqlitex.ExecuteTransient(c, s.before, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, pragma := range []string{"journal_mode=WAL", "synchronous=FULL", fmt.Sprintf("cache_size=-%d", cacheKiB), "temp_store=MEMORY"} {
 		if err := sqlitex.ExecuteTransient(c, "PRAGMA "+pragma, nil); err != nil {
 			return err
 		}

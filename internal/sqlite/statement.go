@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"strings"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -66,4 +67,15 @@ func number(c *sqlite.Conn, sql string, args ...any) (int64, error) {
 		return 0, err
 	}
 	return sqlitex.ResultInt64(stmt)
+}
+
+// word quotes a word for FTS5.
+func word(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` }
+
+// group is an expression of FTS5 in parentheses.
+func group(parts []string, by string) string {
+	if len(parts) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(parts, by) + ")"
 }

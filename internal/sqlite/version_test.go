@@ -47,7 +47,7 @@ func TestDayOfANewerVersion(t *testing.T) {
 
 	s = reopen(t, dir)
 	_, err = s.Page(t.Context(), actionlog.Query{Institution: "uni"}, actionlog.NewestFirst, "", 100)
-	if !errors.Is(err, actionlog.ErrUnavailable) || !strings.Contains(err.Error(), ofNewer+"2") {
+	if !errors.Is(err, actionlog.ErrUnavailable) || !strings.Contains(err.Error(), ofNewer+"3") {
 		t.Errorf("reading: %v", err)
 	}
 	more := append(items(t, 25, 0)[20:], items(t, 25, 1)[20:]...)

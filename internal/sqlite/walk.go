@@ -6,9 +6,7 @@ import (
 	"sync"
 
 	"actionlog"
-
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
+	"actionlog/internal/segment"
 )
 
 // lookahead is how many days are read at the same time for one answer.
@@ -48,9 +46,8 @@ func inOrder[T any](ctx context.Context, days []*day, ahead int, begin func(*day
 	}
 }
 
-// eachDay runs f on every day that the query covers, with its match, newest
-// first and on several at the same time.
-func (s *Store) eachDay(ctx context.Context, q *actionlog.Query, f func(c *sqlite.Conn, d actionlog.Day, m match) (goOn bool, err error)) error {
+// eachDay runs f on a view of every day that the query covers, newest first and several at the same time.
+func (s *Store) eachDay(ctx context.Context, q *actionlog.Query, f func(v *view, compiled *segment.Query) (goOn bool, err error)) error {
 	if err := q.Check(); err != nil {
 		return err
 	}
@@ -59,16 +56,12 @@ func (s *Store) eachDay(ctx context.Context, q *actionlog.Query, f func(c *sqlit
 		return err
 	}
 	slices.Reverse(days) // newest first
+	compiled := segment.Compile(q)
 	begin := func(d *day) func(context.Context) (bool, error) {
 		return func(ctx context.Context) (goOn bool, err error) {
 			goOn = true
-			err = s.read(ctx, d, func(c *sqlite.Conn) (err error) {
-				end := sqlitex.Transaction(c)
-				defer end(&err)
-				m, ok, err := matchOf(c, q, d.date)
-				if err == nil && ok {
-					goOn, err = f(c, d.date, m)
-				}
+			err = s.read(ctx, d, func(v *view) (err error) {
+				goOn, err = f(v, compiled)
 				return err
 			})
 			return goOn, err

@@ -2,20 +2,16 @@ package sqlite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
 	"actionlog"
-
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
+	"actionlog/internal/segment"
 )
 
 // writers is how many days are written at the same time.
@@ -67,7 +63,7 @@ func (s *Store) writeDay(ctx context.Context, date actionlog.Day, items []action
 		d = next
 		d.write.Lock()
 	}
-	err := s.writeLocked(d, items, indexes, outcomes)
+	err := s.writeLocked(ctx, d, items, indexes, outcomes)
 	d.write.Unlock()
 	if err == nil {
 		return
@@ -78,7 +74,7 @@ func (s *Store) writeDay(ctx context.Context, date actionlog.Day, items []action
 	}
 }
 
-func (s *Store) writeLocked(d *day, items []actionlog.Item, indexes []int, outcomes []actionlog.Outcome) (err error) {
+func (s *Store) writeLocked(ctx context.Context, d *day, items []actionlog.Item, indexes []int, outcomes []actionlog.Outcome) error {
 	if err := d.writable(); err != nil {
 		return err // it is made anew for the next attempt
 	}
@@ -86,19 +82,11 @@ func (s *Store) writeLocked(d *day, items []actionlog.Item, indexes []int, outco
 		return err
 	}
 	d.lastUsed = time.Now()
-	slices.SortFunc(indexes, func(a, b int) int { return items[a].OccurredAt.Compare(items[b].OccurredAt) })
-	end, err := sqlitex.ImmediateTransaction(d.writer)
-	if err != nil {
+	w := dayWriter{store: s, day: d, items: items, outcomes: outcomes}
+	if err := w.judge(ctx, indexes); err != nil {
 		return err
 	}
-	defer func() {
-		end(&err)
-		if err != nil {
-			_ = d.closeWriter() // what it remembers may not have come to be
-		}
-	}()
-	w := dayWriter{day: d, conn: d.writer, codec: s.codec, pool: &s.tokens, items: items, outcomes: outcomes}
-	return w.write(indexes)
+	return w.write()
 }
 
 // openWriter opens the day's file, and makes it durable if it is new.
@@ -108,7 +96,7 @@ func (s *Store) openWriter(d *day) error {
 	}
 	s.limitWriters(d)
 	_, statErr := os.Stat(d.path)
-	c, err := open(d.path, daySchema, true, writerCacheKiB)
+	c, err := open(d.path, s.newFile(), true, writerCacheKiB)
 	if err != nil {
 		return err
 	}
@@ -118,10 +106,18 @@ func (s *Store) openWriter(d *day) error {
 			return err
 		}
 	}
-	d.writer, d.terms = c, newTerms()
 	d.mu.Lock()
 	d.written = true
+	err = d.load(c)
 	d.mu.Unlock()
+	if err == nil && !d.swept {
+		err = d.sweep(c)
+	}
+	if err != nil {
+		_ = c.Close()
+		return err
+	}
+	d.writer = c
 	return nil
 }
 
@@ -148,201 +144,108 @@ func (s *Store) limitWriters(but *day) {
 	}
 }
 
-// dayWriter writes items in one transaction.
+// newFile is the schema of a new day, which has the key of the other days, so that texts are hashed once.
+func (s *Store) newFile() schema {
+	n := daySchema
+	n.sql += fmt.Sprintf("INSERT INTO setting VALUES ('key', x'%x');", s.key[:])
+	return n
+}
+
+// dayWriter writes items of one day; day.write is held.
 type dayWriter struct {
+	store    *Store
 	day      *day
-	conn     *sqlite.Conn
-	codec    *codec
-	pool     *sync.Pool // of *tokens
 	items    []actionlog.Item
 	outcomes []actionlog.Outcome
+	entries  []segment.Entry // what is new
+	taken    map[uint64]bool // their identities
 }
 
-// row is a new action and its place.
-type row struct {
-	item  int
-	n     int64
-	block int64
-	slot  int
-}
+// maxEntries of a segment that is written at once.
+const maxEntries = 1 << 15
 
-func (w *dayWriter) write(indexes []int) error {
-	var rows []row
-	taken := map[int64]bool{}
+// judge tells which items are new.
+func (w *dayWriter) judge(ctx context.Context, indexes []int) error {
+	v := view{day: w.day, store: w.store, ctx: context.WithoutCancel(ctx), conn: w.day.writer, segments: w.day.current()}
+	readers := make([]*segment.Reader, len(v.segments))
+	for i, h := range v.segments {
+		readers[i] = v.reader(h)
+	}
+	w.taken = make(map[uint64]bool, len(indexes))
 	for _, i := range indexes {
 		item := &w.items[i]
-		kind, err := w.compare(item)
+		kind, identity, err := w.compare(readers, item)
 		if err != nil {
 			return err
 		}
 		w.outcomes[i] = actionlog.Outcome{Kind: kind}
-		if kind != actionlog.OutcomeNew {
-			continue
+		switch kind {
+		case actionlog.OutcomeRefused:
+			w.outcomes[i].Err = actionlog.Invalidf("/id", "cannot be told apart from others")
+		case actionlog.OutcomeNew:
+			w.taken[identity] = true
+			w.entries = append(w.entries, segment.Entry{Item: item, Milli: uint32(item.OccurredAt.Sub(w.day.date.Start()).Milliseconds()), Identity: identity})
 		}
-		n, err := w.place(item, taken)
-		if err != nil {
-			return err
-		}
-		taken[n] = true
-		rows = append(rows, row{item: i, n: n})
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	if err := w.documents(rows); err != nil {
-		return err
-	}
-	slices.SortFunc(rows, func(a, b row) int {
-		if a.n < b.n {
-			return -1
-		}
-		return 1
-	})
-	t := w.pool.Get().(*tokens)
-	defer w.pool.Put(t)
-	targets := 0
-	for _, r := range rows {
-		if err := w.insert(r, t); err != nil {
-			return err
-		}
-		targets = max(targets, len(w.items[r.item].Action.Targets))
-	}
-	return w.raise("targets", targets)
+	return nil
 }
 
-// raise keeps the largest value of a name.
-func (w *dayWriter) raise(name string, value int) error {
-	return sqlitex.Execute(w.conn, "INSERT INTO most VALUES (?, ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
-		&sqlitex.ExecOptions{Args: []any{name, value}})
-}
-
-func identityHash(institution, id string) int64 {
-	sum := sha256.Sum256([]byte(institution + "\x00" + id))
-	return int64(binary.BigEndian.Uint64(sum[:]))
-}
-
-// compare tells whether the identity is there already, and with which content.
-func (w *dayWriter) compare(item *actionlog.Item) (actionlog.OutcomeKind, error) {
-	stmt, err := prepare(w.conn, "SELECT id, digest, (SELECT value FROM term WHERE no = institution) FROM action WHERE identity = ?", identityHash(item.Institution, item.ID))
-	if err != nil {
-		return 0, err
+// compare tells whether an item is there already and with which content; a new one gets an identity.
+func (w *dayWriter) compare(readers []*segment.Reader, item *actionlog.Item) (actionlog.OutcomeKind, uint64, error) {
+	for identity := range segment.Identities(item.Institution, item.ID) {
+		taken := w.taken[identity]
+		for _, r := range readers {
+			row, there := r.Find(identity)
+			if there && r.Is(row, item.Institution, item.ID) {
+				kind, err := same(r.Document(row), item)
+				return kind, 0, cmp.Or(r.Err(), err)
+			}
+			if err := r.Err(); err != nil {
+				return 0, 0, err
+			}
+			taken = taken || there
+		}
+		if !taken {
+			return actionlog.OutcomeNew, identity, nil
+		}
 	}
-	defer stmt.Reset()
-	for {
-		found, err := stmt.Step()
-		if err != nil || !found {
-			return actionlog.OutcomeNew, err
-		}
-		if stmt.ColumnText(0) != item.ID || stmt.ColumnText(2) != item.Institution {
-			continue
-		}
-		var digest [32]byte
-		stmt.ColumnBytes(1, digest[:])
-		if bytes.Equal(digest[:], item.Digest[:]) {
-			return actionlog.OutcomeRepeat, nil
-		}
+	return actionlog.OutcomeRefused, 0, nil
+}
+
+// same compares the content of an action that is there with an item.
+func same(document []byte, item *actionlog.Item) (actionlog.OutcomeKind, error) {
+	if bytes.Equal(document, item.Document) {
+		return actionlog.OutcomeRepeat, nil
+	}
+	there, err := actionlog.Parse(document, nil)
+	if err != nil || there.Digest != item.Digest { // or a rule that is newer than the action
 		return actionlog.OutcomeCollision, nil
 	}
+	return actionlog.OutcomeRepeat, nil
 }
 
-// place finds the row number of a new item.
-func (w *dayWriter) place(item *actionlog.Item, taken map[int64]bool) (int64, error) {
-	ms := item.OccurredAt.Sub(item.Day().Start()).Milliseconds()
-	const mask = 1<<tieBits - 1
-	tie := identityHash(item.Institution, item.ID) & mask
-	stmt, err := prepare(w.conn, "SELECT 1 FROM action WHERE n = ?")
-	if err != nil {
-		return 0, err
-	}
-	for ; ; tie = (tie + 1) & mask {
-		n := ms<<tieBits | tie
-		stmt.BindInt64(1, n)
-		found, err := stmt.Step()
-		if e := stmt.Reset(); err == nil {
-			err = e
+// write writes what is new, as one segment if it can be.
+func (w *dayWriter) write() error {
+	for len(w.entries) > 0 {
+		n := min(len(w.entries), maxEntries)
+		b := w.store.builder(w.day.key)
+		image, s, err := b.Build(w.entries[:n])
+		w.store.builders.Put(b)
+		if err == nil {
+			err = w.day.insert(image, s, nil)
 		}
 		if err != nil {
-			return 0, err
-		}
-		if !found && !taken[n] {
-			return n, nil
-		}
-	}
-}
-
-// documents writes the documents in blocks of one institution.
-func (w *dayWriter) documents(rows []row) error {
-	order := make([]int, len(rows))
-	for i := range order {
-		order[i] = i
-	}
-	institution := func(i int) string { return w.items[rows[order[i]].item].Institution }
-	slices.SortStableFunc(order, func(a, b int) int {
-		return bytes.Compare([]byte(w.items[rows[a].item].Institution), []byte(w.items[rows[b].item].Institution))
-	})
-	for start := 0; start < len(order); {
-		end, size := start, 0
-		var documents [][]byte
-		for end < len(order) && len(documents) < blockDocuments && size < 256<<10 && institution(end) == institution(start) {
-			d := w.items[rows[order[end]].item].Document
-			documents = append(documents, d)
-			size += len(d)
-			end++
-		}
-		if err := run(w.conn, "INSERT INTO block(data) VALUES (?)", w.codec.pack(documents)); err != nil {
 			return err
 		}
-		no := w.conn.LastInsertRowID()
-		for slot := range documents {
-			rows[order[start+slot]].block, rows[order[start+slot]].slot = no, slot
-		}
-		start = end
+		w.entries = w.entries[n:]
 	}
 	return nil
 }
 
-// run executes a statement that returns nothing.
-const insertAction = `INSERT INTO action(n, identity, id, digest, block, slot, received, sequence, staff, warnings,
-  institution, stream, category, action, outcome, actor_kind, channel, request_method, response_code, request_content_type, ip, actor, course, class)
-  VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
-
-func (w *dayWriter) insert(r row, t *tokens) error {
-	item := &w.items[r.item]
-	var numbers [14]int64
-	for i, v := range columns(item) {
-		no, err := w.day.terms.number(w.conn, i, v, item.OccurredAt.UnixMilli())
-		if err != nil {
-			return err
-		}
-		numbers[i] = no
+// builder returns a builder of segments whose words have a key.
+func (s *Store) builder(key segment.Key) *segment.Builder {
+	if b, ok := s.builders.Get().(*segment.Builder); ok && b.Key() == key {
+		return b
 	}
-	stmt, err := prepare(w.conn, insertAction, r.n, identityHash(item.Institution, item.ID), item.ID, item.Digest[:],
-		r.block, r.slot, item.ReceivedAt.UnixNano(), int64(item.Position.Sequence), item.Staff)
-	if err != nil {
-		return err
-	}
-	if err := bindWarnings(stmt, 10, item.Warnings); err != nil {
-		return err
-	}
-	for i, no := range numbers {
-		stmt.BindInt64(11+i, no)
-	}
-	if err := step(stmt); err != nil {
-		return err
-	}
-	t.of(item)
-	return run(w.conn, "INSERT INTO words(rowid, t) VALUES (?, ?)", r.n, string(t.text))
-}
-
-func bindWarnings(stmt *sqlite.Stmt, param int, warnings []string) error {
-	if len(warnings) == 0 {
-		stmt.BindNull(param)
-		return nil
-	}
-	text, err := json.Marshal(warnings)
-	if err != nil {
-		return err
-	}
-	stmt.BindBytes(param, text)
-	return nil
+	return segment.NewBuilder(s.codec, key)
 }

@@ -1,0 +1,227 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"actionlog"
+
+	"github.com/klauspost/compress/zstd"
+	"zombiezen.com/go/sqlite"
+)
+
+// Until version 2 a day's file had a row for each action and a full-text table of its words. Such a day is made anew, in a
+// file beside its own, when the store is opened; a day that was begun and not ended begins again.
+
+// rowsVersion is the version of a file with rows.
+const rowsVersion = 2
+
+// selectRows is what is kept of a file with rows, in the order of time.
+const selectRows = `SELECT a.id, i.value, a.block, a.slot, a.received, s.value, a.sequence, a.warnings
+  FROM action a JOIN term i ON i.no = a.institution LEFT JOIN term s ON s.no = a.stream ORDER BY a.n`
+
+// convert makes a day of rows one of segments. A damaged one is set aside.
+func (s *Store) convert(ctx context.Context, d *day) error {
+	version, err := versionOf(d.path)
+	if err != nil || version != rowsVersion {
+		return nil // whoever reads it says what is wrong with it
+	}
+	s.log.Info("a day's file is of an earlier version, and is made anew", "day", d.date, "bytes", fileSize(d.path)+fileSize(d.path+"-wal"))
+	n, err := s.convertDay(ctx, d)
+	if code := sqlite.ErrCode(err).ToPrimary(); code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errPiece) {
+		_ = s.judge(ctx, d, err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("day %s: %w", d.date, err)
+	}
+	s.log.Info("a day's file was made anew", "day", d.date, "actions", n)
+	return nil
+}
+
+func versionOf(path string) (int64, error) {
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	return number(c, "PRAGMA user_version")
+}
+
+func (s *Store) convertDay(ctx context.Context, old *day) (n int, err error) {
+	c, err := sqlite.OpenConn(old.path, sqlite.OpenReadWrite)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if c != nil {
+			_ = c.Close()
+		}
+	}()
+	r := &renewal{store: s, date: old.date, to: s.newDay(old.date, old.number+1, s.dayPath(old.date, old.number+1)+buildingMark)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.to.close(), removeFiles(r.to.path))
+		}
+	}()
+	if err := removeFiles(r.to.path); err != nil {
+		return 0, err
+	}
+	if n, err = r.copyRows(ctx, c); err != nil {
+		return n, err
+	}
+	if err := s.compactor.compact(ctx, r.to, true); err != nil {
+		return n, err
+	}
+	if err := r.toOneFile(); err != nil {
+		return n, err
+	}
+	err = c.Close()
+	c = nil
+	if err == nil {
+		err = os.Rename(r.to.path, s.dayPath(old.date, r.to.number))
+	}
+	if err == nil {
+		err = syncFolder(s.dir)
+	}
+	if err != nil {
+		return n, err
+	}
+	fresh := s.newDay(old.date, r.to.number, s.dayPath(old.date, r.to.number))
+	fresh.written = true
+	s.mu.Lock()
+	s.days[old.date] = fresh
+	s.mu.Unlock()
+	return n, removeFiles(old.path)
+}
+
+// convertBatch is how many actions become a segment at first.
+const convertBatch = 4096
+
+// copyRows writes all rows of a file into the new one.
+func (r *renewal) copyRows(ctx context.Context, from *sqlite.Conn) (n int, err error) {
+	blocks, err := newRowBlocks(from)
+	if err != nil {
+		return 0, err
+	}
+	defer blocks.decoder.Close()
+	if err := r.store.openWriter(r.to); err != nil {
+		return 0, err
+	}
+	stmt, err := prepare(from, selectRows)
+	if err != nil {
+		return 0, err
+	}
+	defer stmt.Reset()
+	c := copier{renewal: r}
+	for {
+		more, err := stmt.Step()
+		if err == nil && !more {
+			return n, c.flush()
+		}
+		var item actionlog.Item
+		if err == nil {
+			item, err = blocks.item(stmt)
+		}
+		if err == nil {
+			n++
+			if c.items = append(c.items, item); len(c.items) == convertBatch {
+				err = c.flush()
+			}
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// rowBlocks reads the documents of a file with rows.
+type rowBlocks struct {
+	conn    *sqlite.Conn
+	decoder *zstd.Decoder
+	kept    map[int64][][]byte
+}
+
+func newRowBlocks(c *sqlite.Conn) (*rowBlocks, error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+	return &rowBlocks{c, d, map[int64][][]byte{}}, err
+}
+
+// item is an action of selectRows.
+func (b *rowBlocks) item(stmt *sqlite.Stmt) (actionlog.Item, error) {
+	document, err := b.document(stmt.ColumnInt64(2), stmt.ColumnInt(3))
+	if err != nil {
+		return actionlog.Item{}, err
+	}
+	r := actionlog.Record{ID: stmt.ColumnText(0), Institution: stmt.ColumnText(1), Document: document, ReceivedAt: time.Unix(0, stmt.ColumnInt64(4)).UTC(),
+		Position: actionlog.Position{Stream: stmt.ColumnText(5), Sequence: uint64(stmt.ColumnInt64(6))}}
+	if text := columnBytes(stmt, 7); len(text) > 0 {
+		if err := json.Unmarshal(text, &r.Warnings); err != nil {
+			return actionlog.Item{}, fmt.Errorf("%w: warnings: %w", errPiece, err)
+		}
+	}
+	return r.Item()
+}
+
+func (b *rowBlocks) document(no int64, slot int) ([]byte, error) {
+	documents, ok := b.kept[no]
+	if !ok {
+		stmt, err := prepare(b.conn, "SELECT data FROM block WHERE no = ?", no)
+		if err != nil {
+			return nil, err
+		}
+		found, err := stmt.Step()
+		data := columnBytes(stmt, 0)
+		if err = errors.Join(err, stmt.Reset()); err != nil || !found {
+			return nil, errors.Join(err, fmt.Errorf("%w: a block", errPiece))
+		}
+		if documents, err = b.unpack(data); err != nil {
+			return nil, err
+		}
+		if len(b.kept) >= 64 {
+			clear(b.kept)
+		}
+		b.kept[no] = documents
+	}
+	if slot >= len(documents) {
+		return nil, fmt.Errorf("%w: a block", errPiece)
+	}
+	return documents[slot], nil
+}
+
+// unpack reads a block: the number of documents, their lengths, and the documents.
+func (b *rowBlocks) unpack(data []byte) (documents [][]byte, err error) {
+	plain, err := b.decoder.DecodeAll(data, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errPiece, err)
+	}
+	next := func() int {
+		v, n := binary.Uvarint(plain)
+		if n <= 0 {
+			err = fmt.Errorf("%w: a block", errPiece)
+			return 0
+		}
+		plain = plain[n:]
+		return int(v)
+	}
+	lengths := make([]int, min(next(), 1<<16))
+	for i := range lengths {
+		lengths[i] = next()
+	}
+	for _, n := range lengths {
+		if err != nil || n > len(plain) {
+			return nil, errors.Join(err, fmt.Errorf("%w: a block", errPiece))
+		}
+		documents = append(documents, plain[:n:n])
+		plain = plain[n:]
+	}
+	return documents, err
+}

@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"actionlog/internal/segment"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// current is the segments that there are; they are not removed while day.write is held.
+func (d *day) current() []*held {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.segments
+}
+
+// nextNumber takes the next number of a segment.
+func (d *day) nextNumber() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.nextSegment++
+	return d.nextSegment - 1
+}
+
+// insert makes a segment one of the day's, in the place of others, in one synced transaction; day.write is held.
+func (d *day) insert(image []byte, s *segment.Segment, others []*held) error {
+	h := &held{Segment: s, no: d.nextNumber()}
+	err := transaction(d.writer, func() error {
+		if err := insertPieces(d.writer, h.no, image, 0, s.Pieces()); err != nil {
+			return err
+		}
+		return enter(d.writer, h, others)
+	})
+	return d.inserted(err, h, others)
+}
+
+// enter has a segment count and others not any more.
+func enter(c *sqlite.Conn, h *held, others []*held) error {
+	for _, o := range others {
+		if err := run(c, "DELETE FROM segment WHERE no = ?", o.no); err != nil {
+			return err
+		}
+	}
+	return run(c, "INSERT INTO segment VALUES (?, ?)", h.no, h.Head())
+}
+
+// inserted has readers know of a segment. After an error what there is is read from the file again.
+func (d *day) inserted(err error, h *held, others []*held) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		d.loaded = false
+		_ = d.closeWriter()
+		return err
+	}
+	d.segments = append(slices.DeleteFunc(slices.Clone(d.segments), func(x *held) bool { return slices.Contains(others, x) }), h)
+	for _, o := range others {
+		if o.dead = true; o.refs == 0 {
+			d.trash = append(d.trash, o.no)
+		}
+	}
+	return nil
+}
+
+func transaction(c *sqlite.Conn, f func() error) (err error) {
+	end, err := sqlitex.ImmediateTransaction(c)
+	if err != nil {
+		return err
+	}
+	defer end(&err)
+	return f()
+}
+
+// insertPieces writes the pieces [from, to) of a segment.
+func insertPieces(c *sqlite.Conn, no int64, image []byte, from, to int) error {
+	buf := make([]byte, 0, 4+segment.PieceBytes)
+	for i := from; i < to; i++ {
+		data := image[i*segment.PieceBytes : min(len(image), (i+1)*segment.PieceBytes)]
+		piece := no<<pieceBits | int64(i)
+		buf = append(binary.LittleEndian.AppendUint32(buf[:0], sum(piece, data)), data...)
+		if err := run(c, "INSERT INTO piece VALUES (?, ?)", piece, buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep removes the pieces of segments that do not count: those of a merge that did not end, or whose segments somebody
+// still read when the store was closed. day.write is held, and nothing is merged.
+func (d *day) sweep(c *sqlite.Conn) error {
+	known := map[int64]bool{}
+	for _, h := range d.current() {
+		known[h.no] = true
+	}
+	for no := int64(0); ; {
+		next, err := number(c, "SELECT coalesce((SELECT no FROM piece WHERE no >= ? ORDER BY no LIMIT 1), -1)", no<<pieceBits)
+		if err != nil || next < 0 {
+			d.swept = err == nil
+			return err
+		}
+		if no = next >> pieceBits; !known[no] {
+			if err := removePieces(c, no); err != nil {
+				return err
+			}
+		}
+		no++
+	}
+}
+
+// removeStep is how many pieces are removed in one transaction.
+const removeStep = 256
+
+func removePieces(c *sqlite.Conn, no int64) error {
+	for {
+		err := run(c, "DELETE FROM piece WHERE no IN (SELECT no FROM piece WHERE no >= ? AND no < ? LIMIT ?)", no<<pieceBits, (no+1)<<pieceBits, removeStep)
+		if err != nil || c.Changes() < removeStep {
+			return err
+		}
+	}
+}
