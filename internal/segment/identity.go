@@ -70,10 +70,11 @@ func (r *Reader) candidates(identity uint64) iter.Seq[int] {
 			r.malformed("the table of identities")
 			return
 		}
-		for slot := slotOf(identity, slots); r.err == nil; {
+		slot := slotOf(identity, slots)
+		for range slots {
 			s := r.read(partIdentity, slot*slotBytes, slotBytes)
 			row := int(s[2]) | int(s[3])<<8 | int(s[4])<<16
-			if row == noRow {
+			if row == noRow || r.err != nil {
 				return
 			}
 			if binary.LittleEndian.Uint16(s) == uint16(identity) && (row >= r.Rows || !yield(row)) {

@@ -13,8 +13,9 @@ const Version = 1
 // Limits of a segment. A row's number has 18 bits, so that what is held in memory for one segment is bounded.
 const (
 	MaxRows = 1 << 18
-	// PieceBytes is how much of a segment is stored and read at once.
-	PieceBytes = 16 << 10
+	// PieceBytes is how much of a segment is stored and read at once: with a checksum and SQLite's head of a row it fills
+	// four overflow pages of 4 KiB and the least that stays on a leaf (sqlite.org/fileformat2.html, 1.6).
+	PieceBytes = 489 + 4*4092 - 9
 	chunkRows  = 4096      // rows of a column that are compressed together
 	blockRows  = 64        // documents of one institution that are compressed together,
 	blockBytes = 256 << 10 // or as many as have so many bytes

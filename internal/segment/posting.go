@@ -11,13 +11,15 @@ import (
 //	1 and containers, each of containerRows rows: how many there are; of each, its number (the difference to the one
 //	  before), how it is written and its length; and then their texts.
 //
-// A container's text is differences as above, from its first row on (0), or a bitmap (1).
+// A container's text is differences as above, from its first row on (0); a bitmap, without the zeros at its end (1); or how many
+// rows it is about, and the differences of those of them that are not there (2).
 const (
 	denseRows     = 96
 	containerRows = 1 << 13
 
 	asDifferences = 0
 	asBitmap      = 1
+	asAbsent      = 2
 )
 
 // appendPosting writes rows, of which there is at least one.
@@ -40,22 +42,42 @@ func appendPosting(dst []byte, rows []uint32, scratch *[]byte) []byte {
 		for of < len(rows) && rows[of]/containerRows == no {
 			of++
 		}
-		start, how := len(texts), uint64(asDifferences)
-		texts = appendDifferences(texts, rows[:of], no*containerRows)
-		if len(texts)-start > containerRows/8 {
-			how = asBitmap
-			texts = append(texts[:start], make([]byte, containerRows/8)...)
-			for _, row := range rows[:of] {
-				texts[start+int(row%containerRows/8)] |= 1 << (row % 8)
-			}
-		}
+		start, how := len(texts), 0
+		texts, how = appendContainer(texts, rows[:of], no*containerRows)
 		dst = binary.AppendUvarint(dst, uint64(no-last))
-		dst = binary.AppendUvarint(dst, how)
+		dst = binary.AppendUvarint(dst, uint64(how))
 		dst = binary.AppendUvarint(dst, uint64(len(texts)-start))
 		last, rows = no, rows[of:]
 	}
 	*scratch = texts
 	return append(dst, texts...)
+}
+
+// appendContainer writes the rows of a container in the shortest way.
+func appendContainer(dst []byte, rows []uint32, first uint32) ([]byte, int) {
+	about := int(rows[len(rows)-1]-first) + 1
+	switch start := len(dst); {
+	case len(rows) >= about-about/8: // few are absent
+		dst = binary.AppendUvarint(dst, uint64(about))
+		next, last := first, first
+		for _, row := range rows {
+			for ; next < row; next++ {
+				dst = binary.AppendUvarint(dst, uint64(next-last))
+				last = next
+			}
+			next = row + 1
+		}
+		return dst, asAbsent
+	case len(rows) > about/8:
+		dst = append(dst, make([]byte, (about+7)/8)...)
+		for _, row := range rows {
+			dst[start+int((row-first)/8)] |= 1 << ((row - first) % 8)
+		}
+		return dst, asBitmap
+	default:
+		dst = appendDifferences(dst, rows, first)
+		return dst, asDifferences
+	}
 }
 
 func appendDifferences(dst []byte, rows []uint32, last uint32) []byte {
@@ -117,17 +139,40 @@ func (p posting) each(skip func(from, to int) bool, f func(row uint32)) (ok bool
 			if !eachDifference(text, first, f) {
 				return false
 			}
-		case h.how == asBitmap && len(text) == containerRows/8:
-			for i := 0; i < len(text); i += 8 {
-				for w := binary.LittleEndian.Uint64(text[i:]); w != 0; w &= w - 1 {
-					f(first + uint32(i*8+bits.TrailingZeros64(w)))
+		case h.how == asBitmap && len(text) <= containerRows/8:
+			for i, b := range text {
+				for ; b != 0; b &= b - 1 {
+					f(first + uint32(i*8+bits.TrailingZeros8(b)))
 				}
+			}
+		case h.how == asAbsent:
+			if !eachPresent(text, first, f) {
+				return false
 			}
 		default:
 			return false
 		}
 	}
 	return true
+}
+
+// eachPresent calls f with the rows that are not said to be absent.
+func eachPresent(text []byte, first uint32, f func(row uint32)) bool {
+	about, n := binary.Uvarint(text)
+	if n <= 0 || about > containerRows {
+		return false
+	}
+	next, end := first, first+uint32(about)
+	ok := eachDifference(text[n:], first, func(absent uint32) {
+		for ; next < min(absent, end); next++ {
+			f(next)
+		}
+		next = absent + 1
+	})
+	for ; next < end; next++ {
+		f(next)
+	}
+	return ok
 }
 
 func eachDifference(text []byte, last uint32, f func(row uint32)) bool {

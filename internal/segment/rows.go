@@ -4,15 +4,16 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"actionlog"
 )
 
 // meta is what is kept of a row beside its document and its columns. Of a block's rows it is written as the identities, of
-// 8 bytes each, and then packed, for each row as varints: the zigzag differences of millisecond, time of receipt (Unix
-// nanoseconds) and sequence; the flags; 1 + where the ID stands in the document and its length, or 0 and the ID; with
-// hasWarnings the warnings, as JSON.
+// 8 bytes each, and then packed, as varints, of all rows one after the other: the zigzag differences of the milliseconds; those
+// of the times of receipt (Unix nanoseconds), each less its millisecond; those of the sequences; the flags; 1 + where the ID stands in
+// the document, or 0; the ID's length, and where that was 0 the ID; of rows with hasWarnings the warnings, as JSON.
 type meta struct {
 	milli    uint32
 	flags    byte
@@ -93,38 +94,84 @@ func (r *Reader) load(no int) {
 	if err != nil {
 		r.fail(err)
 	}
-	v, last := varints{b: text}, meta{}
-	for i := range b.rows {
-		m := meta{identity: binary.LittleEndian.Uint64(data[8*i:]), milli: last.milli + uint32(unzigzag(v.next())),
-			received: last.received + unzigzag(v.next()), sequence: last.sequence + uint64(unzigzag(v.next())), flags: byte(v.next()), idAt: v.int() - 1}
-		if m.idAt >= 0 {
-			m.idLen = v.int()
-		} else {
-			m.id = v.text()
-		}
-		if m.flags&hasWarnings != 0 {
-			m.warnings = v.text()
-		}
-		b.meta, last = append(b.meta, m), m
+	v := varints{b: text}
+	b.meta = slices.Grow(b.meta, b.rows)[:b.rows]
+	for i := range b.meta {
+		b.meta[i] = meta{identity: binary.LittleEndian.Uint64(data[8*i:])}
 	}
+	v.meta(b.meta)
 	if v.bad {
 		r.malformed("the meta data of a block")
 	}
 }
 
-func (m *meta) append(b []byte, last *meta) []byte {
-	b = binary.AppendUvarint(b, zigzag(int64(m.milli)-int64(last.milli)))
-	b = binary.AppendUvarint(b, zigzag(m.received-last.received))
-	b = binary.AppendUvarint(b, zigzag(int64(m.sequence-last.sequence)))
-	b = binary.AppendUvarint(b, uint64(m.flags))
-	b = binary.AppendUvarint(b, uint64(m.idAt+1))
-	if m.idAt >= 0 {
-		b = binary.AppendUvarint(b, uint64(m.idLen))
-	} else {
-		b = appendText(b, m.id)
+// milliNanos is a millisecond in nanoseconds.
+const milliNanos = 1_000_000
+
+// meta reads what appendMeta wrote.
+func (v *varints) meta(rows []meta) {
+	milli, late, sequence := int64(0), int64(0), int64(0)
+	for i := range rows {
+		milli += unzigzag(v.next())
+		rows[i].milli = uint32(milli)
 	}
-	if m.flags&hasWarnings != 0 {
-		b = appendText(b, m.warnings)
+	for i := range rows {
+		late += unzigzag(v.next())
+		rows[i].received = late + int64(rows[i].milli)*milliNanos
+	}
+	for i := range rows {
+		sequence += unzigzag(v.next())
+		rows[i].sequence = uint64(sequence)
+	}
+	for i := range rows {
+		rows[i].flags = byte(v.next())
+	}
+	for i := range rows {
+		rows[i].idAt = v.int() - 1
+	}
+	for i := range rows {
+		if rows[i].idLen = v.int(); rows[i].idAt < 0 {
+			rows[i].id = v.bytes(rows[i].idLen)
+		}
+	}
+	for i := range rows {
+		if rows[i].flags&hasWarnings != 0 {
+			rows[i].warnings = v.text()
+		}
+	}
+}
+
+func appendMeta(b []byte, rows []meta) []byte {
+	milli, late, sequence := int64(0), int64(0), int64(0)
+	difference := func(last *int64, to int64) {
+		b = binary.AppendUvarint(b, zigzag(to-*last))
+		*last = to
+	}
+	for i := range rows {
+		difference(&milli, int64(rows[i].milli))
+	}
+	for i := range rows {
+		difference(&late, rows[i].received-int64(rows[i].milli)*milliNanos)
+	}
+	for i := range rows {
+		difference(&sequence, int64(rows[i].sequence))
+	}
+	for i := range rows {
+		b = binary.AppendUvarint(b, uint64(rows[i].flags))
+	}
+	for i := range rows {
+		b = binary.AppendUvarint(b, uint64(rows[i].idAt+1))
+	}
+	for i := range rows {
+		b = binary.AppendUvarint(b, uint64(rows[i].idLen))
+		if rows[i].idAt < 0 {
+			b = append(b, rows[i].id...)
+		}
+	}
+	for i := range rows {
+		if rows[i].flags&hasWarnings != 0 {
+			b = appendText(b, rows[i].warnings)
+		}
 	}
 	return b
 }

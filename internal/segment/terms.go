@@ -1,8 +1,11 @@
 package segment
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/dchest/siphash"
 )
 
 // Words are known by 56 bits of a hash that has a key (see Key), so that nobody can choose two that are taken for each
@@ -13,12 +16,14 @@ import (
 //	row<<2 | 1     one row
 //	length<<2 | 2  a posting of so many bytes, which follows
 //	length<<2      a posting of so many bytes, behind the last such one in postings
+//	length<<2 | 3  a posting of so many bytes that stands in postings already, and then where: words that are always
+//	               together, as those of a title, share one
 const (
 	hashBits      = 56
 	termsOfBucket = 48
-	inlineBytes   = 24
+	inlineBytes   = 4
 
-	codePosting, codeRow, codeInline = 0, 1, 2
+	codePosting, codeRow, codeInline, codeShared = 0, 1, 2, 3
 )
 
 func termBitsFor(terms int) int {
@@ -39,12 +44,17 @@ type termWriter struct {
 	last     uint64
 	terms    int
 
+	shared        map[uint64]int // where a posting is, by a hash of it
 	text, scratch []byte
 }
 
 // begin begins anew, for about so many terms.
 func (w *termWriter) begin(terms int) {
-	*w = termWriter{bits: termBitsFor(terms), ends: append(w.ends[:0], 0, 0, 0, 0), buckets: w.buckets[:0], postings: w.postings[:0], text: w.text, scratch: w.scratch}
+	clear(w.shared)
+	if w.shared == nil {
+		w.shared = map[uint64]int{}
+	}
+	*w = termWriter{shared: w.shared, bits: termBitsFor(terms), ends: append(w.ends[:0], 0, 0, 0, 0), buckets: w.buckets[:0], postings: w.postings[:0], text: w.text, scratch: w.scratch}
 }
 
 // add adds a word, whose hash is larger than that of the one before.
@@ -68,8 +78,25 @@ func (w *termWriter) add(hash uint64, rows []uint32) {
 		w.buckets = append(w.buckets, w.text...)
 		return
 	}
+	if at, ok := w.share(); ok {
+		w.buckets = binary.AppendUvarint(w.buckets, uint64(len(w.text))<<2|codeShared)
+		w.buckets = binary.AppendUvarint(w.buckets, uint64(at))
+		return
+	}
 	w.buckets = binary.AppendUvarint(w.buckets, uint64(len(w.text))<<2|codePosting)
+}
+
+// share returns where text is in postings. There says that it was there already.
+func (w *termWriter) share() (at int, there bool) {
+	sum := siphash.Hash(0, 0, w.text)
+	at, there = w.shared[sum]
+	if there && at+len(w.text) <= len(w.postings) && bytes.Equal(w.postings[at:at+len(w.text)], w.text) {
+		return at, true
+	}
+	at = len(w.postings)
+	w.shared[sum] = at
 	w.postings = append(w.postings, w.text...)
+	return at, false
 }
 
 // close ends the buckets before one.
@@ -86,7 +113,7 @@ func (w *termWriter) appendTo(image []byte) []byte {
 	return append(append(image, w.ends...), w.buckets...)
 }
 
-// value is a beginning's value: a code, and of what stands in postings the place too.
+// value is a beginning's value: a code as above, but not of a posting behind the last.
 func (w *termWriter) value(dst []byte, rows []uint32) []byte {
 	if len(rows) == 1 {
 		return binary.AppendUvarint(dst, uint64(rows[0])<<2|codeRow)
@@ -96,10 +123,9 @@ func (w *termWriter) value(dst []byte, rows []uint32) []byte {
 		dst = binary.AppendUvarint(dst, uint64(len(w.text))<<2|codeInline)
 		return append(dst, w.text...)
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(w.text))<<2|codePosting)
-	dst = binary.AppendUvarint(dst, uint64(len(w.postings)))
-	w.postings = append(w.postings, w.text...)
-	return dst
+	at, _ := w.share()
+	dst = binary.AppendUvarint(dst, uint64(len(w.text))<<2|codeShared)
+	return binary.AppendUvarint(dst, uint64(at))
 }
 
 // termCursor goes through the terms in the order of their hashes.
@@ -147,6 +173,8 @@ func (c *termCursor) next() {
 		c.inline = c.rest.bytes(n)
 	case codePosting:
 		c.from, c.base = c.base, c.base+n
+	case codeShared:
+		c.from = c.rest.int()
 	}
 	if c.rest.bad {
 		c.malformed("terms")

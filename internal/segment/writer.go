@@ -51,13 +51,10 @@ func (w *writer) flush() {
 		return
 	}
 	w.index = blockIndex{w.seg.Rows - len(w.pending), w.pending[0].milli, len(w.image), len(w.metas)}.append(w.index)
-	w.text = w.text[:0]
-	last := meta{}
-	for _, m := range w.pending {
-		w.metas = binary.LittleEndian.AppendUint64(w.metas, m.identity)
-		w.text = m.append(w.text, &last)
-		last = m
+	for i := range w.pending {
+		w.metas = binary.LittleEndian.AppendUint64(w.metas, w.pending[i].identity)
 	}
+	w.text = appendMeta(w.text[:0], w.pending)
 	w.metas = w.codec.pack(w.metas, w.text)
 	w.image, w.buf = appendDocuments(w.image, w.codec, w.buf, w.documents)
 	clear(w.documents)

@@ -247,7 +247,7 @@ func (d *day) removeTrash() error {
 }
 
 // roomPages is how many unused pages a file may have, beside a quarter of its own.
-const roomPages = 512
+const roomPages = 32
 
 func (d *day) giveRoomBack() error {
 	pages, err := number(d.writer, "PRAGMA page_count")

@@ -32,7 +32,7 @@ type day struct {
 	idle *idleReaders
 
 	mu      sync.Mutex
-	written bool  // the file has been there
+	written bool  // the file is there, with its schema
 	gone    bool  // dropped or set aside: no connection is made any more
 	damage  error // why it was set aside
 	readers []*reader
@@ -151,11 +151,11 @@ func (d *day) reader() (*sqlite.Conn, error) {
 		d.idle.Add(-1)
 		return r.conn, nil
 	}
-	if _, err := os.Stat(d.path); os.IsNotExist(err) {
-		if d.written {
-			return nil, errGone
-		}
+	if !d.written {
 		return nil, nil
+	}
+	if _, err := os.Stat(d.path); os.IsNotExist(err) {
+		return nil, errGone
 	}
 	c, err := open(d.path, daySchema, false, readerCacheKiB)
 	if errors.Is(err, errEmpty) {

@@ -57,6 +57,11 @@ func (s *Store) writeRound(ctx context.Context, items []actionlog.Item, round []
 // are to be retried and nothing of them is kept.
 func (s *Store) writeDay(ctx context.Context, date actionlog.Day, items []actionlog.Item, indexes []int, outcomes []actionlog.Outcome) {
 	d := s.day(date, true)
+	if segments := d.current(); len(segments) > maxSegments && len(pick(segments, false)) > 1 {
+		if err := s.compactor.compact(ctx, d, false); err != nil { // reading only becomes slower
+			s.log.Warn("segments of a day are not merged", "day", date, "error", err)
+		}
+	}
 	d.write.Lock()
 	for next := d.next(); next != nil; next = d.next() { // it was rebuilt meanwhile
 		d.write.Unlock()
@@ -65,6 +70,9 @@ func (s *Store) writeDay(ctx context.Context, date actionlog.Day, items []action
 	}
 	err := s.writeLocked(ctx, d, items, indexes, outcomes)
 	d.write.Unlock()
+	if len(d.current()) >= fanOut {
+		s.compactor.add(d)
+	}
 	if err == nil {
 		return
 	}
