@@ -50,7 +50,7 @@ func TestNonInterference(t *testing.T) {
 		for range cases / rounds {
 			path := w.question()
 			both, alone := w.ask(w.both, path), w.ask(w.alone, path)
-			if both != alone && failed < 5 {
+			if !sameAnswer(path, both, alone) && failed < 5 {
 				failed++
 				t.Errorf("%s\non both:  %.1500s\nalone:    %.1500s", path, both, alone)
 			}
@@ -66,6 +66,16 @@ func TestNonInterference(t *testing.T) {
 			t.Errorf("only %d of %d questions found anything", found, cases/rounds)
 		}
 	}
+}
+
+var countOf = regexp.MustCompile(`,"actions":\d+`)
+
+// sameAnswer compares two answers. Completions leave counts out where counting takes too long.
+func sameAnswer(path, both, alone string) bool {
+	if strings.Contains(path, "/completions?") && countOf.MatchString(both) != countOf.MatchString(alone) {
+		both, alone = countOf.ReplaceAllString(both, ""), countOf.ReplaceAllString(alone, "")
+	}
+	return both == alone
 }
 
 // twoWorlds are an API on the data of two institutions and one on the data of the first.

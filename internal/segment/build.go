@@ -63,7 +63,7 @@ func (b *Builder) Build(entries []Entry) (image []byte, s *Segment, err error) {
 		}
 		of := &institutions[len(institutions)-1]
 		if name := e.Item.Action.Institution.Name; name != "" {
-			of.Label = later(of.Label, Label{name, true, e.Item.OccurredAt.UnixMilli()})
+			of.Label = Later(of.Label, Label{name, true, e.Item.OccurredAt.UnixMilli()})
 		}
 		m, err := metaOfItem(e)
 		if err != nil {
@@ -136,7 +136,7 @@ func (v *valueSet) code(key []byte, label Label) uint32 {
 		v.all = append(v.all, value{key: string(key), label: label, place: place})
 		v.places[v.all[place].key] = place
 	} else if label.Text != "" {
-		v.all[place].label = later(v.all[place].label, label)
+		v.all[place].label = Later(v.all[place].label, label)
 	}
 	return place + 1
 }

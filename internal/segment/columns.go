@@ -193,8 +193,8 @@ func parseLabel(b []byte) (l Label) {
 	return l
 }
 
-// later is the better of two labels; of one that is the same the later time counts.
-func later(a, b Label) Label {
+// Later is the better of two labels; of one that is the same the later time counts.
+func Later(a, b Label) Label {
 	switch {
 	case b.Better(a):
 		return b

@@ -73,7 +73,7 @@ func (m *merger) institutions() {
 			m.all, m.parts = append(m.all, Institution{ID: f.ID, Place: n}), append(m.parts, nil)
 		}
 		last := len(m.all) - 1
-		m.all[last].Label = later(m.all[last].Label, f.Label)
+		m.all[last].Label = Later(m.all[last].Label, f.Label)
 		m.parts[last] = append(m.parts[last], part{f.source, f.Low, f.High})
 		if f.Place < len(m.places[f.source]) {
 			m.places[f.source][f.Place] = uint32(last)
@@ -264,7 +264,7 @@ func (m *merger) values(column int, add func(key, value []byte)) {
 	var text []byte
 	m.each(m.cursors(partValues+column, scoped(column)), func(key []byte, on func(func(int, []byte))) {
 		label := Label{}
-		on(func(_ int, value []byte) { label = later(label, parseLabel(value)) })
+		on(func(_ int, value []byte) { label = Later(label, parseLabel(value)) })
 		text = label.append(text[:0])
 		add(key, text)
 	})

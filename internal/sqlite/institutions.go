@@ -15,9 +15,7 @@ func (s *Store) Institutions(ctx context.Context) (list []actionlog.Institution,
 			for _, h := range v.segments {
 				r := v.reader(h)
 				for i := range r.All() {
-					if i.Label.Better(names[i.ID]) || names[i.ID].Text == "" {
-						names[i.ID] = i.Label
-					}
+					names[i.ID] = segment.Later(names[i.ID], i.Label)
 				}
 				if err := r.Err(); err != nil {
 					return err

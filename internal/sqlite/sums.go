@@ -44,9 +44,7 @@ func (s *sums) add(c segment.Counted) error {
 		return nil
 	}
 	there.count += c.Count
-	if c.Label.Better(there.label) {
-		there.label = c.Label
-	}
+	there.label = segment.Later(there.label, c.Label)
 	return nil
 }
 
@@ -69,7 +67,7 @@ func (s *sums) spill() error {
 		for key, v := range s.some {
 			if err := run(s.conn, `INSERT INTO sum VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET k = k + excluded.k,
 				label = CASE WHEN `+betterLabel+` THEN excluded.label ELSE label END, named = CASE WHEN `+betterLabel+` THEN excluded.named ELSE named END,
-				at = CASE WHEN `+betterLabel+` THEN excluded.at ELSE at END`, key.value, key.staff, v.label.Text, v.label.Named, v.count, v.label.At); err != nil {
+				at = CASE WHEN `+betterLabel+` THEN excluded.at WHEN excluded.label = label AND excluded.named = named THEN max(at, excluded.at) ELSE at END`, key.value, key.staff, v.label.Text, v.label.Named, v.count, v.label.At); err != nil {
 				return err
 			}
 		}
@@ -79,7 +77,7 @@ func (s *sums) spill() error {
 	return err
 }
 
-// betterLabel is segment.Label.Better, in SQL.
+// betterLabel is segment.Label.Better, in SQL; the statement is segment.Later.
 const betterLabel = `(excluded.label <> '' AND (excluded.label <> label OR excluded.named <> named) AND (label = '' OR excluded.named > named
 	OR excluded.named = named AND (excluded.at > at OR excluded.at = at AND excluded.label > label)))`
 
