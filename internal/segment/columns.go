@@ -47,6 +47,9 @@ func ColumnOf(f actionlog.Field) int {
 	return -1
 }
 
+// Labelled tells whether the values of a column have labels.
+func Labelled(column int) bool { return scoped(column) }
+
 // A key of a column's table is the value; of a response code 8 bytes in the order of the numbers; of an address see
 // addressKey; of a scoped column the institution's place in 4 bytes, big-endian, and the value, before which actors have a byte
 // that says whether they are of the platform's staff.

@@ -1,7 +1,5 @@
 package segment
 
-import "bytes"
-
 // Counted is a value of a column and how many rows have it.
 type Counted struct {
 	Value string // "" for rows without one
@@ -122,7 +120,15 @@ func (r *Reader) emitAll(column, first int, counts []int32, each func(Counted) e
 	return r.err
 }
 
-// SameInstitution tells whether the key of a scoped table's entry is of an institution.
-func sameInstitution(key []byte, institution int) bool {
-	return bytes.HasPrefix(key, ordinal(institution))
+// Labels calls each with all values of an institution in a column, without counting them.
+func (r *Reader) Labels(column, institution int, each func(Counted)) error {
+	first, end := r.codesOf(column, institution)
+	if first >= end || r.err != nil {
+		return r.err
+	}
+	for c := r.table(partValues + column).at(first); !c.beyond && c.place < end; c.next() {
+		value, staff := valueOf(column, c.key)
+		each(Counted{Value: value, Staff: staff, Label: parseLabel(c.value)})
+	}
+	return r.err
 }

@@ -121,20 +121,69 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 	var mu sync.Mutex // of sums
 	mergeStaff := field == actionlog.FieldActor && q.Staff != actionlog.StaffShown
 	err := s.eachDay(ctx, &q, func(v *view, compiled *segment.Query) (bool, error) {
-		return v.matches(&q, compiled, func(f find, set *segment.Set) (bool, error) {
-			return true, f.CountValues(column, set, f.institution.Place, f.low, f.high, func(c segment.Counted) error {
-				if mergeStaff && c.Staff {
-					c.Value, c.Label = "", segment.Label{}
-				}
-				c.Staff = mergeStaff && c.Staff
-				mu.Lock()
-				defer mu.Unlock()
-				return sums.add(c)
-			})
+		return true, v.countValues(&q, compiled, column, func(c segment.Counted) error {
+			if mergeStaff && c.Staff {
+				c.Value, c.Label = "", segment.Label{}
+			}
+			c.Staff = mergeStaff && c.Staff
+			mu.Lock()
+			defer mu.Unlock()
+			return sums.add(c)
 		})
 	})
 	if err != nil {
 		return actionlog.Facet{}, err
 	}
 	return sums.facet(limit)
+}
+
+// countValues calls each with the values that the matches of a day have of a column. The label of a value is the newest of the
+// day, also where the action that says it is in a segment without a match: answers do not depend on what was merged.
+func (v *view) countValues(q *actionlog.Query, compiled *segment.Query, column int, each func(segment.Counted) error) error {
+	var day map[sumKey]*summed // nil where there is no need
+	if len(v.segments) > 1 && segment.Labelled(column) {
+		day = map[sumKey]*summed{}
+	}
+	_, err := v.matches(q, compiled, func(f find, set *segment.Set) (bool, error) {
+		return true, f.CountValues(column, set, f.institution.Place, f.low, f.high, func(c segment.Counted) error {
+			key := sumKey{c.Value, c.Staff}
+			if there := day[key]; there != nil {
+				there.count += c.Count
+				return nil
+			}
+			if day == nil || len(day) >= maxSums {
+				return each(c)
+			}
+			day[key] = &summed{c.Label, c.Count}
+			return nil
+		})
+	})
+	if err == nil && len(day) > 0 {
+		err = v.label(q.Institution, column, day)
+	}
+	for key, sum := range day {
+		if err == nil {
+			err = each(segment.Counted{Value: key.value, Staff: key.staff, Label: sum.label, Count: sum.count})
+		}
+	}
+	return err
+}
+
+// label gives values their newest labels of the day.
+func (v *view) label(institution string, column int, day map[sumKey]*summed) error {
+	for _, h := range v.segments {
+		r := v.reader(h)
+		i, ok := r.Institution(institution)
+		if ok {
+			_ = r.Labels(column, i.Place, func(c segment.Counted) {
+				if there := day[sumKey{c.Value, c.Staff}]; there != nil {
+					there.label = segment.Later(there.label, c.Label)
+				}
+			})
+		}
+		if err := r.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
