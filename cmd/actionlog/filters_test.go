@@ -15,12 +15,9 @@ import (
 func TestFiltersFindWhatTheInputHolds(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
-	days := int64(85)
+	days := 85
 	if strings.HasPrefix(t.Name(), onOpenSearch) {
 		days = 12 // each is an index more that every search asks
-	}
-	real := func(t *testing.T, name string, most int) [][]byte {
-		return squeeze(t, rawLines(t, name, most), time.Duration(days)*24*time.Hour, time.Now().Add(-time.Minute))
 	}
 	t.Run("invented", func(t *testing.T) {
 		lines := inventedOver(3000, time.Now().Add(-time.Hour), days)
@@ -28,12 +25,12 @@ func TestFiltersFindWhatTheInputHolds(t *testing.T) {
 		s.compare(t, "invented", lines, inventedCases())
 	})
 	t.Run("course log", func(t *testing.T) {
-		lines := real(t, "actions-moodle-course.ndjson.gz", 6000)
+		lines := realLines(t, "actions-moodle-course.ndjson.gz", 6000, days)
 		s.publish(t, lines)
 		s.compare(t, "nordic-analytics", lines, courseLogCases(t, lines))
 	})
 	t.Run("web log", func(t *testing.T) {
-		lines := real(t, "actions-web-access.ndjson.gz", 0)
+		lines := realLines(t, "actions-web-access.ndjson.gz", 0, days)
 		s.publish(t, lines)
 		s.compare(t, "open-web", lines, webLogCases())
 		if dead := s.deadLetters(t); dead != 1 {
@@ -41,7 +38,7 @@ func TestFiltersFindWhatTheInputHolds(t *testing.T) {
 		}
 	})
 	t.Run("samples", func(t *testing.T) {
-		lines := real(t, "actions-saas-samples.ndjson.gz", 0)
+		lines := realLines(t, "actions-saas-samples.ndjson.gz", 0, days)
 		s.publish(t, lines)
 		s.compare(t, "saas-sampler", lines, sampleCases())
 	})

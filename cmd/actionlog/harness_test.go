@@ -292,12 +292,12 @@ func eventuallyWithin(t testing.TB, most time.Duration, what string, holds func(
 }
 
 // realLines reads a file of ../shared/data, with its times moved so that they
-// cover the last 85 days: the same arithmetic as its shift.py --squeeze 85.
+// cover the last days: the same arithmetic as its shift.py --squeeze.
 // With max > 0 only the first lines. Without the data the test is skipped, in
 // CI (ACTIONLOG_REAL_INPUT) it fails.
-func realLines(t testing.TB, name string, max int) [][]byte {
+func realLines(t testing.TB, name string, max, days int) [][]byte {
 	t.Helper()
-	return squeeze(t, rawLines(t, name, max), 85*24*time.Hour, time.Now().Add(-time.Minute))
+	return squeeze(t, rawLines(t, name, max), time.Duration(days)*24*time.Hour, time.Now().Add(-time.Minute))
 }
 
 // rawLines reads a file of ../shared/data as it is.

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -34,7 +33,7 @@ func TestWholeCourseLog(t *testing.T) {
 	if strings.HasPrefix(t.Name(), onOpenSearch) && !long() {
 		all, span = 20_000, 12
 	}
-	lines := squeeze(t, rawLines(t, "actions-moodle-course.ndjson.gz", all), time.Duration(span)*24*time.Hour, time.Now().Add(-time.Minute))
+	lines := realLines(t, "actions-moodle-course.ndjson.gz", all, span)
 	want := map[string]string{}
 	for _, raw := range lines {
 		l, err := decodeLine(raw)
