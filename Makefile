@@ -19,7 +19,7 @@ LDFLAGS     = -X main.commit=$(COMMIT)$(if $(RELEASE), -X main.release=$(RELEASE
 BINARY     ?= bin/actionlog
 PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: run build cross release-files check-release test test-go test-page page docs check format bench bench-page pictures fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
+.PHONY: run build cross release-files check-release test test-go test-long test-page page docs check format bench bench-page pictures fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
 
 run: build ## the service on this machine, with demo actions, in the folder data
 	@bin/actionlog serve --data data --demo
@@ -65,8 +65,14 @@ vuln: ## known vulnerabilities in the code that is reached; needs the network
 
 test: test-go test-page ## all tests
 
+# Tests of Go wait for what they start more than they compute.
+PARALLEL ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+
 test-go: ## those of Go
-	$(GO) test -timeout 40m ./...
+	$(GO) test -parallel $(PARALLEL) -timeout 40m ./...
+
+test-long: ## those of Go whose numbers CI makes smaller, with all of them: ten thousand questions, the whole log on an engine
+	ACTIONLOG_LONG=1 $(GO) test -run 'TestNonInterference|TestOnOpenSearch/(isolation|whole)|TestDamagedOpenSegment' -count 1 -timeout 60m -v ./cmd/actionlog ./internal/archive
 
 test-page: ## the page: types, build, tests, and in Chromium
 	web/check

@@ -23,38 +23,53 @@ import (
 // it is the same bytes, and may share them with document. ReceivedAt and
 // Position are left to the caller, and so is CheckTime.
 func Parse(document []byte, s *Scrubber) (Item, error) {
-	doc := bytes.TrimSpace(document)
-	if len(doc) > MaxDocumentBytes {
-		return Item{}, Invalidf("", "is %d bytes long; at most %d are allowed", len(doc), MaxDocumentBytes)
-	}
-	root, err := decodeJSON(doc)
+	item, root, err := parse(document, s)
 	if err != nil {
 		return Item{}, err
 	}
+	item.Digest = root.digest(item.Document)
+	item.Text, item.StaffText = texts(&root, &item.Action)
+	return item, nil
+}
+
+// ParseRecord is Parse for who needs the record alone, at two thirds of the cost.
+func ParseRecord(document []byte, s *Scrubber) (Record, error) {
+	item, _, err := parse(document, s)
+	return item.Record, err
+}
+
+// parse is Parse without the digest and the texts.
+func parse(document []byte, s *Scrubber) (item Item, root node, err error) {
+	doc := bytes.TrimSpace(document)
+	if len(doc) > MaxDocumentBytes {
+		return Item{}, root, Invalidf("", "is %d bytes long; at most %d are allowed", len(doc), MaxDocumentBytes)
+	}
+	if root, err = decodeJSON(doc); err != nil {
+		return Item{}, root, err
+	}
 	if root.kind != '{' {
-		return Item{}, Invalidf("", "is not a JSON object")
+		return Item{}, root, Invalidf("", "is not a JSON object")
 	}
 	if edits := s.orDefault().documentEdits(doc, &root); len(edits) > 0 {
 		doc = apply(doc, edits)
 		if root, err = decodeJSON(doc); err != nil {
-			return Item{}, fmt.Errorf("scrubbed document: %w", err)
+			return Item{}, root, fmt.Errorf("scrubbed document: %w", err)
 		}
 		if len(doc) > MaxDocumentBytes {
-			return Item{}, Invalidf("", "is %d bytes long without its credentials; at most %d are allowed", len(doc), MaxDocumentBytes)
+			return Item{}, root, Invalidf("", "is %d bytes long without its credentials; at most %d are allowed", len(doc), MaxDocumentBytes)
 		}
 	}
 	r := reader{doc: doc}
 	a, err := r.action(&root)
 	if err != nil {
-		return Item{}, err
+		return Item{}, root, err
 	}
-	item := Item{Action: a, Digest: root.digest(doc)}
+	item.Action = a
 	item.Record = Record{
 		Institution: a.Institution.ID, ID: a.ID, OccurredAt: a.OccurredAt,
 		Warnings: r.warnings, Staff: a.Actor.Kind == KindStaff, Document: doc,
 	}
-	item.Text, item.StaffText = texts(&root, &a)
-	return item, nil
+	return item, root, nil
 }
 
 // CheckTime says whether an action that occurred then may be kept at the

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -225,9 +226,18 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// checkSkim holds that Skim says what Judge says.
+// checkSkim holds that Skim says what Judge says, and SkimID and ParseRecord what Parse says.
 func checkSkim(t *testing.T, doc []byte) {
 	t.Helper()
+	item, err := Parse(doc, nil)
+	if record, e := ParseRecord(doc, nil); (err == nil) != (e == nil) || !reflect.DeepEqual(record, item.Record) {
+		t.Fatalf("%q: the record is %+v, %v; parsed %+v, %v", doc, record, e, item.Record, err)
+	}
+	if err == nil {
+		if id, at, err := SkimID(item.Document); err != nil || id != item.ID || !at.Equal(item.OccurredAt) {
+			t.Fatalf("%q: skimmed %s, %v, %v; parsed %s, %v", doc, id, at, err, item.ID, item.OccurredAt)
+		}
+	}
 	for _, subject := range []string{"actions.acme.course", "actions.acme.api", "actions.other.course", "x"} {
 		skimmed, reason, err := Skim(subject, doc, nil)
 		judged, want, wantErr := Judge(subject, doc, nil)

@@ -3,6 +3,7 @@ package actionlog
 import (
 	"bytes"
 	"encoding/json"
+	"time"
 	"unicode/utf8"
 )
 
@@ -22,6 +23,19 @@ func Skim(subject string, document []byte, s *Scrubber) (item Item, reason strin
 	a := &item.Action
 	item.Record = Record{Institution: a.Institution.ID, ID: a.ID, OccurredAt: a.OccurredAt, Staff: a.Actor.Kind == KindStaff, Document: doc}
 	return item.judged(subject)
+}
+
+// SkimID returns the ID of an action, and when it occurred, of a document that Parse takes; of
+// another one an *InvalidError, or what it says of itself.
+func SkimID(document []byte) (id string, occurredAt time.Time, err error) {
+	doc := bytes.TrimSpace(document)
+	if !utf8.Valid(doc) || !json.Valid(doc) || doc[0] != '{' {
+		return "", occurredAt, Invalidf("", "is not a JSON object")
+	}
+	root, a := skim(doc), Action{}
+	r := reader{doc: doc}
+	err = r.required(&root, &a)
+	return a.ID, a.OccurredAt, err
 }
 
 // requiredMembers are those that hold what every document must have.

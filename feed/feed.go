@@ -21,6 +21,7 @@ type Place string
 type Line struct {
 	Position   actionlog.Position
 	ReceivedAt time.Time
+	Day        actionlog.Day // on which the action occurred
 	Document   []byte
 	Next       Place // behind it
 }

@@ -64,7 +64,8 @@ func document(id string, at time.Time, institution, more string) []byte {
 // take has the archive take a document.
 func (w *world) take(doc []byte) {
 	w.next++
-	w.tape.lines = append(w.tape.lines, Line{Position: actionlog.Position{Stream: w.stream, Sequence: w.next}, ReceivedAt: now.Add(time.Duration(len(w.tape.lines)) * time.Second), Document: doc})
+	item, _ := actionlog.Parse(doc, nil) // what is no action has no day
+	w.tape.lines = append(w.tape.lines, Line{Day: item.Day(), Position: actionlog.Position{Stream: w.stream, Sequence: w.next}, ReceivedAt: now.Add(time.Duration(len(w.tape.lines)) * time.Second), Document: doc})
 }
 
 // settle has the store take all that the archive took, from a line on; what is new comes

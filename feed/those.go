@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"slices"
+	"time"
 
 	"actionlog"
 	"actionlog/internal/match"
@@ -14,17 +15,45 @@ type identity struct {
 	id  string
 }
 
+// judged is a line as far as it had to be read.
+type judged struct {
+	identity
+	record actionlog.Record // of one that the store does not keep
+	item   actionlog.Item   // where the query asks for more
+}
+
+// judge reads of a document what is needed. One that is no action, a dead letter by now, has
+// no id.
+func judge(x *Line, q *actionlog.Query, oldest actionlog.Day) (j judged) {
+	var err error
+	var at time.Time
+	switch {
+	case !asksNothing(q):
+		j.item, err = actionlog.Parse(x.Document, nil)
+		j.record = j.item.Record
+		j.id, at = j.record.ID, j.record.OccurredAt
+	case x.Day.Before(oldest):
+		j.record, err = actionlog.ParseRecord(x.Document, nil)
+		j.id, at = j.record.ID, j.record.OccurredAt
+	default:
+		j.id, at, err = actionlog.SkimID(x.Document)
+	}
+	if err != nil {
+		return judged{}
+	}
+	j.day = actionlog.DayOf(at)
+	return j
+}
+
 // those adds the lines that count, and that the query means.
 func (l *Log) those(ctx context.Context, q *actionlog.Query, lines []Line, page *Page) (err error) {
-	items := make([]actionlog.Item, len(lines))
+	all := make([]judged, len(lines))
 	oldest := l.Oldest()
 	ids := map[actionlog.Day][]string{} // to be asked for
 	for i := range lines {
-		if items[i], err = actionlog.Parse(lines[i].Document, nil); err != nil {
-			continue // a dead letter, which the archive cannot tell: too far ahead
-		}
-		if day := items[i].Day(); !day.Before(oldest) {
-			ids[day] = append(ids[day], items[i].ID)
+		all[i] = judge(&lines[i], q, oldest)
+		if j := &all[i]; j.id != "" && !j.day.Before(oldest) {
+			ids[j.day] = append(ids[j.day], j.id)
 		}
 	}
 	stored := map[identity]actionlog.Record{}
@@ -35,20 +64,24 @@ func (l *Log) those(ctx context.Context, q *actionlog.Query, lines []Line, page 
 		}
 	}
 	for i := range lines {
-		x, item := &lines[i], &items[i]
-		if item.ID == "" {
+		x, j := &lines[i], &all[i]
+		if j.id == "" {
 			continue
 		}
-		record, ok := stored[identity{item.Day(), item.ID}]
+		record, ok := stored[j.identity]
 		switch {
 		case ok && record.Position == x.Position:
-		case !item.Day().Before(oldest) && !unknown[item.Day()]:
+		case !j.day.Before(oldest) && !unknown[j.day]:
 			continue // it is another line that counts, or it is a dead letter
 		default:
-			record = item.Record
+			if record = j.record; record.ID == "" {
+				if record, err = actionlog.ParseRecord(x.Document, nil); err != nil {
+					continue
+				}
+			}
 			record.ReceivedAt, record.Position = x.ReceivedAt, x.Position
 		}
-		if asksNothing(q) || match.Of(item).Is(q) {
+		if asksNothing(q) || match.Of(&j.item).Is(q) {
 			page.Records, page.Behind = append(page.Records, record), append(page.Behind, x.Next)
 		}
 	}

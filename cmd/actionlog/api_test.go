@@ -171,6 +171,7 @@ func TestJSONTestSuite(t *testing.T) {
 // Every naughty string comes back unchanged from NDJSON and JSON, and
 // recognisable from CSV, where no cell is a formula.
 func TestNaughtyStrings(t *testing.T) {
+	t.Parallel()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "data", "formats", "blns.json"))
 	if err != nil {
 		needData(t, err)

@@ -66,8 +66,8 @@ func (r *running) startArchiver(ctx context.Context, nats *bus.Bus, state action
 		return nil, usageError{fmt.Errorf("--%w", err)}
 	}
 	scratch := filepath.Join(r.dir, "archive-open")
-	a := &archive.Archiver{Source: archiveSource{source}, Scrubber: scrubber, Log: r.log, Tracer: r.tracer, Open: func(ctx context.Context) (*archive.Writer, error) {
-		return r.openArchive(ctx, state, scratch)
+	a := &archive.Archiver{Source: archiveSource{source}, Scrubber: scrubber, Log: r.log, Tracer: r.tracer, Open: func(ctx context.Context, held archive.Held) (*archive.Writer, error) {
+		return r.openArchive(ctx, state, scratch, held)
 	}}
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "actionlog_archive_behind_messages", Help: "Messages of the stream that are not archived yet; -1: unknown."}, func() float64 {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -134,10 +134,10 @@ func isS3(name string) bool { return strings.HasPrefix(name, "s3:") }
 const leaseTime = 15 * time.Second
 
 // openArchive opens an archive for writing, for this process alone.
-func (r *running) openArchive(ctx context.Context, state actionlog.State, scratch string) (*archive.Writer, error) {
+func (r *running) openArchive(ctx context.Context, state actionlog.State, scratch string, held archive.Held) (*archive.Writer, error) {
 	name, key := r.archivePaths()
-	o := archive.Options{KeyFile: key, SealAge: r.cmd.ArchiveSealAge, Log: r.log}
-	var held holding
+	o := archive.Options{KeyFile: key, SealAge: r.cmd.ArchiveSealAge, Log: r.log, Held: held}
+	var lease holding
 	if isS3(name) {
 		s3, err := archive.NewS3(name)
 		if err == nil {
@@ -147,7 +147,7 @@ func (r *running) openArchive(ctx context.Context, state actionlog.State, scratc
 			return nil, err
 		}
 		o.Storage, o.Dir = s3, scratch
-		if o.Release, err = (&actionlog.Lease{State: state, Bucket: "archive", Key: "lease", Time: leaseTime}).Take(ctx, held.lost); err != nil {
+		if o.Release, err = (&actionlog.Lease{State: state, Bucket: "archive", Key: "lease", Time: leaseTime}).Take(ctx, lease.lost); err != nil {
 			return nil, err
 		}
 	} else {
@@ -168,7 +168,7 @@ func (r *running) openArchive(ctx context.Context, state actionlog.State, scratc
 	if err := ownArchive(ctx, state, w.ID()); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	held.by(w)
+	lease.by(w)
 	return w, nil
 }
 

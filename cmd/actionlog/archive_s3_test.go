@@ -17,6 +17,7 @@ import (
 // TestArchiveInS3: the archive in real S3-compatible storage, which is down for a while:
 // the stream keeps what is not sealed there, and nothing is missing or doubled.
 func TestArchiveInS3(t *testing.T) {
+	t.Parallel()
 	s3 := enginetest.StartS3(t)
 	address := s3.Address("log")
 	s := startService(t, "--archive", address, "--archive-seal-age", "500ms")
@@ -78,6 +79,7 @@ func TestArchiveInS3(t *testing.T) {
 
 // TestS3Storage: what a Storage promises, of a folder and of a real S3 server.
 func TestS3Storage(t *testing.T) {
+	t.Parallel()
 	s3 := enginetest.StartS3(t)
 	bucket, err := archive.NewS3(s3.Address("a/b"))
 	if err != nil {

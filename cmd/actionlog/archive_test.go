@@ -113,6 +113,7 @@ func (l *loader) verifyArchive(t *testing.T, s *service) {
 // messages included, without credentials; the stream lets go of it; and a proof of an
 // action holds.
 func TestArchive(t *testing.T) {
+	t.Parallel()
 	s := startService(t, "--archive-seal-age", "500ms")
 	lines := inventedLines(400, time.Now())
 	lines = append(lines,

@@ -131,6 +131,7 @@ func (w *attackWorld) secrets() (all []string) {
 // The attacks can succeed: a proxy in front of the service that lends everybody the token
 // with every role is found out by each kind of leak, and by what has changed.
 func TestAttacksNoticeABrokenProxy(t *testing.T) {
+	t.Parallel()
 	w := newAttackWorld(t)
 	w.address = strings.TrimPrefix(brokenProxy(t, w.service, func(*http.Request) bool { return true }), "http://")
 	before := w.snapshot(t)

@@ -29,6 +29,7 @@ func (s *service) command(t *testing.T, want int, args ...string) string {
 // fresh machine. What it had acknowledged before the backup began is there, tokens are good,
 // the archive proves itself, and everything is accounted for.
 func TestBackup(t *testing.T) {
+	t.Parallel()
 	dir, backup := t.TempDir(), filepath.Join(t.TempDir(), "backup")
 	s, stop := startServiceOn(t, dir, []string{"--archive-seal-age", "1s"})
 	before := inventedLines(300, time.Now())
@@ -82,6 +83,7 @@ func TestBackup(t *testing.T) {
 
 // TestBackupRefuses: what cannot be whole is not called one, and what is there stays.
 func TestBackupRefuses(t *testing.T) {
+	t.Parallel()
 	s := startService(t, "--archive-seal-age", "200ms")
 	s.publish(t, inventedLines(10, time.Now()))
 	s.archived(t)

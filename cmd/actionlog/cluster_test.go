@@ -129,7 +129,7 @@ func (m *many) role(t *testing.T, role string) *process {
 		t.Fatal(err)
 	}
 	return &process{name: role, dir: dir, env: []string{"ACTIONLOG_TEST_MAIN=1"}, args: []string{os.Args[0], "serve", "--role", role, "--data", dir, "--listen", "127.0.0.1:0",
-		"--nats", m.natsURL, "--nats-password-file", password, "--nats-durable", "--engine", strings.Join(m.engine.URLs(), ",")}}
+		"--nats", m.natsURL, "--nats-password-file", password, "--nats-durable", "--new-admin-token", "--engine", strings.Join(m.engine.URLs(), ",")}}
 }
 
 func startMany(t *testing.T) *many {

@@ -15,6 +15,7 @@ import (
 // A store is copied whole, byte for byte, to another and back; a copy that was
 // interrupted goes on, and one that would change something is refused.
 func TestCopy(t *testing.T) {
+	t.Parallel()
 	dir, middle, back := t.TempDir(), t.TempDir(), t.TempDir()
 	var items []actionlog.Item
 	for i, s := range benchItems(3000, 20*24*time.Hour) {

@@ -16,6 +16,7 @@ import (
 // Dead letters that share an id are replayed each for itself: what cannot be
 // indexed is a dead letter again, and none takes the other's place.
 func TestReplaySameID(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	at := time.Now().UTC().Format(time.RFC3339)
 	document := func(summary string) []byte {

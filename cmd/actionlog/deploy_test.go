@@ -67,6 +67,7 @@ func alertRules(t *testing.T) []alertRule {
 
 // TestAlertRules has promtool check the rules, and run their tests.
 func TestAlertRules(t *testing.T) {
+	t.Parallel()
 	promtool := tool(t, "promtool")
 	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"test", "rules", "alerts_test.yaml"}} {
 		cmd := exec.CommandContext(t.Context(), promtool, args...)

@@ -32,6 +32,7 @@ import (
 // Blocks without a language, and indented ones, hold no commands. README's tour is run by
 // TestReadme; docs/cli.md and docs/api.md are made from code, and tested there.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	documents := documentation(t)
 	s := startDemo(t)
 	for _, path := range documents {
@@ -168,8 +169,7 @@ func (b block) check() (err error) {
 // startDemo runs the service with the demo, and waits until all of it can be found.
 func startDemo(t *testing.T) *service {
 	t.Helper()
-	t.Setenv("ACTIONLOG_DEMO_ACTIONS", "3000")
-	s := startService(t, "--demo", "--archive-seal-age", "300ms")
+	s := startService(t, "--demo", "--demo-actions", "3000", "--archive-seal-age", "300ms")
 	want, err := demoActions(3000)
 	if err != nil {
 		t.Fatal(err)

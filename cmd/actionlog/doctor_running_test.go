@@ -15,6 +15,7 @@ import (
 // TestDoctorOfARunningService: what the service says of itself is told: a day that is
 // damaged, a webhook that was stopped.
 func TestDoctorOfARunningService(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, stop := startServiceOn(t, dir, []string{"--archive-seal-age", "200ms"})
 	s.publish(t, inventedLines(50, time.Now()))

@@ -56,6 +56,7 @@ func (s *service) exportFile(t *testing.T, x *actionlog.Export) []byte {
 // Killed with SIGKILL at any moment of some jobs, and started again on the same folder:
 // each comes to its end, its file is whole, and its end is recorded once.
 func TestExportsKilled(t *testing.T) {
+	t.Parallel()
 	const actions, jobs, kills = 12000, 4, 4
 	dir := t.TempDir()
 	cmd := startProcess(t, dir)
@@ -185,6 +186,7 @@ func TestLargeFileInS3(t *testing.T) {
 // The files of jobs in S3, for several processes: they are fetched by parts, and go when
 // they are dropped.
 func TestExportsInS3(t *testing.T) {
+	t.Parallel()
 	s3 := enginetest.StartS3(t)
 	s := startService(t, "--exports", s3.Address("log/exports"))
 	s.publish(t, exportLines("acme", 3000))

@@ -51,7 +51,7 @@ func (f feedPort) Page(ctx context.Context, institution string, at feed.Place, m
 	}
 	page, err := f.feed.Page(ctx, institution, p, most)
 	for i, l := range page.Lines {
-		lines = append(lines, feed.Line{Position: l.Position, ReceivedAt: l.ReceivedAt, Document: l.Document, Next: feed.Place(page.Behind[i].String())})
+		lines = append(lines, feed.Line{Position: l.Position, ReceivedAt: l.ReceivedAt, Day: l.Day, Document: l.Document, Next: feed.Place(page.Behind[i].String())})
 	}
 	return lines, feed.Place(page.Next.String()), page.More, err
 }

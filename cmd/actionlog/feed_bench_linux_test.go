@@ -87,7 +87,8 @@ func (s *service) feedPage(b *testing.B, after string) (size int, end feedEnd, e
 		return 0, end, err
 	}
 	req.Header.Set("Authorization", "Bearer "+s.token)
-	resp, err := http.DefaultClient.Do(req)
+	plain := http.Client{Transport: http.DefaultTransport} // not the one that holds answers to openapi.yaml
+	resp, err := plain.Do(req)
 	if err != nil {
 		return 0, end, err
 	}

@@ -48,6 +48,7 @@ func withoutRecords(ids []string) []string {
 // none that was published twice, collided or is a dead letter; sealed or not, before and
 // after a restart; and filters are those of a search.
 func TestFeed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	args := append(engineArgs(t), "--archive-seal-age", "300ms")
 	s, stop := startServiceOn(t, dir, args)

@@ -60,6 +60,7 @@ func unpacked(t *testing.T, name string) (dir string) {
 // Today's service on the folders of earlier ones: every action is read as it was published,
 // dead letters and tokens are there, the archive verifies, and it goes on.
 func TestFoldersOfEarlierVersions(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("testdata", "formats", "actions.ndjson"))
 	if err != nil {
 		t.Fatal(err)

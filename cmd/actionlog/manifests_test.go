@@ -117,6 +117,7 @@ func (m *manifest) selects() labels {
 // TestManifests builds the manifests, and holds them against the schemas of Kubernetes, the
 // Pod Security Standard "restricted", and the options that the binary has.
 func TestManifests(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"one", "cluster"} {
 		t.Run(name, func(t *testing.T) {
 			text := built(t, name)
@@ -281,6 +282,7 @@ func allowedCalls(t *testing.T, group string) map[string]bool {
 // TestUnitLetsTheServiceWork: every system call that the service makes, from start to stop
 // and under some load, is one that the unit's filter allows.
 func TestUnitLetsTheServiceWork(t *testing.T) {
+	t.Parallel()
 	strace, _ := tool(t, "strace"), tool(t, "systemd-analyze")
 	allowed := allowedCalls(t, "@system-service")
 	for _, group := range []string{"@privileged", "@resources"} {

@@ -238,7 +238,7 @@ func runTests(t *testing.T, root, binary string, m mutant, places string) (out s
 	run.Dir = filepath.Join(root, m.pkg)
 	cases := "1500"
 	if m.tests == isolationOnEngine {
-		cases = "6000"
+		cases = "2400"
 	}
 	run.Env = append(slices.Clone(os.Environ()), "ACTIONLOG_MUTANT="+places, "ACTIONLOG_CASES="+cases)
 	text, err := run.CombinedOutput()

@@ -215,7 +215,10 @@ func onIP(values ...string) (cases []filterCase) {
 
 // inventedLines makes documents in which every field of action/1 occurs, with
 // few enough values for filters to find something and leave something out.
-func inventedLines(n int, end time.Time) [][]byte {
+func inventedLines(n int, end time.Time) [][]byte { return inventedOver(n, end, 85) }
+
+// inventedOver is inventedLines over so many days.
+func inventedOver(n int, end time.Time, days int) [][]byte {
 	rng := rand.New(rand.NewPCG(7, 7))
 	pick := func(values ...any) any { return values[rng.IntN(len(values))] }
 	names := []any{"Ann Lee", "Séamus O'Brien", "Lee Ann Walker", "Łukasz Zając", "王 小明", "Ann-Marie Lee"}
@@ -232,7 +235,7 @@ func inventedLines(n int, end time.Time) [][]byte {
 	for i := range lines {
 		doc := map[string]any{
 			"id": fmt.Sprintf("inv:%06d", i), "institution": map[string]any{"id": "invented"},
-			"occurred_at": end.Add(-time.Duration(rng.Int64N(int64(85 * 24 * time.Hour)))).Format(time.RFC3339Nano),
+			"occurred_at": end.Add(-time.Duration(rng.Int64N(int64(days) * int64(24*time.Hour)))).Format(time.RFC3339Nano),
 			"category":    pick("institution", "portal", "course", "api"), "action": map[string]any{"code": pick("course.class.created", "institution.role.changed", "x.new")},
 			"outcome": pick("success", "failure", "unknown", nil), "actor": person(pick("user", "api_key", "system")),
 			"targets": []any{person("learner"), map[string]any{"kind": "report", "name": pick("Weekly", "Monthly"), "id": nil}},

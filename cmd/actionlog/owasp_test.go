@@ -115,6 +115,7 @@ func TestMassAssignment(t *testing.T) {
 // API7: the service asks no address that comes in a request: in a parameter, a member, a
 // header, a document or a token.
 func TestNothingIsFetched(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	canary := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	defer canary.Close()

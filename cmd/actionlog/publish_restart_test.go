@@ -16,6 +16,7 @@ import (
 // A service that goes away and comes back while a file is being published over
 // NATS costs time only: nothing is lost, doubled or counted wrongly.
 func TestPublishOutlivesTheService(t *testing.T) {
+	t.Parallel()
 	dir, address := t.TempDir(), freeAddress(t)
 	stop := serveOn(t, dir, address)
 	s := connect(t, dir)

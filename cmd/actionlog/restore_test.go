@@ -44,6 +44,7 @@ func (s *service) restore(t testing.TB, institution, from string) (r actionlog.R
 // The course log with its own times, of 2019: it is too old for the store, and archived;
 // restored, it is there as anything else is; and it goes again.
 func TestHistory(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	count := 20_000
 	if strings.HasPrefix(t.Name(), onOpenSearch) {
@@ -91,6 +92,7 @@ func TestHistory(t *testing.T) {
 // A lost store comes back from the archive alone: what was found before is found again,
 // as it was.
 func TestLostStore(t *testing.T) {
+	t.Parallel()
 	dir, args := t.TempDir(), engineArgs(t)
 	s, stop := startServiceOn(t, dir, args)
 	defer func() { stop() }()
@@ -183,6 +185,7 @@ func (s *service) reindex(t testing.TB, body string) {
 // Days are made anew while they are written and read: nothing is lost, doubled or, for a
 // moment, not there.
 func TestReindexUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	load := &loader{acked: map[string]bool{}, sent: map[string]string{}}
 	stop := load.start(t, s, 0)
@@ -208,6 +211,7 @@ func TestReindexUnderLoad(t *testing.T) {
 // Killed with SIGKILL at any moment of a restore and of days being made anew, again and
 // again: in the end everything is there once.
 func TestRestoreKilled(t *testing.T) {
+	t.Parallel()
 	const actions = 6000
 	var lines [][]byte
 	for i := range actions {

@@ -15,6 +15,7 @@ func urlEscape(s string) string { return url.QueryEscape(s) }
 
 // The three worked examples of the product, as they are written.
 func TestWorkedExamples(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	doc := func(id string, ago time.Duration, category, code, more string) []byte {
 		return []byte(fmt.Sprintf(`{"id":%q,"occurred_at":%q,"institution":{"id":"acme"},"category":%q,"action":{"code":%q},%s}`,
@@ -62,6 +63,7 @@ func TestWorkedExamples(t *testing.T) {
 // exports; who it really was in the details and the single export; findable by
 // both names, unless configuration says nowhere.
 func TestStaff(t *testing.T) {
+	t.Parallel()
 	line := acme("s1", time.Hour, `"summary":"Robin Helper fixed it","details":{"by":"robin@platform.example"}`)
 	line = strings.Replace(line, `{"kind":"user"}`, `{"kind":"staff","id":"s-3","name":"Robin Helper","email":"robin@platform.example"}`, 1)
 	base := "/v1/institutions/acme/"
@@ -118,6 +120,7 @@ func (s *service) staffUnnamed(t *testing.T, base string, named bool) {
 // A token of one institution sees that one; every other is as if it were not
 // there, and the operator's calls are not for it.
 func TestScope(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	other := strings.Replace(acme("o1", time.Hour, `"summary":"secret"`), `"acme"`, `"other"`, 1)
 	s.publish(t, [][]byte{[]byte(acme("a1", time.Hour, "")), []byte(other)})
@@ -155,6 +158,7 @@ func TestScope(t *testing.T) {
 
 // What is wrong is named.
 func TestBadParameters(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.publish(t, [][]byte{[]byte(acme("a1", time.Hour, "")), []byte(acme("a2", time.Hour, ""))})
 	var page listAnswer
@@ -185,6 +189,7 @@ func TestBadParameters(t *testing.T) {
 
 // Late, future, too old, collisions, repeats.
 func TestOddActions(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	day := 24 * time.Hour
 	late, old := acme("late", 92*day, ""), acme("old", 94*day, "")

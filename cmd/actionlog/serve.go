@@ -34,6 +34,7 @@ type serveCmd struct {
 	NATSListen      string `name:"nats-listen" placeholder:"ADDRESS" default:"127.0.0.1:4222" help:"Where the NATS server in the process listens for publishers."`
 	NATSReplicas    int    `name:"nats-replicas" placeholder:"N" help:"How many servers of --nats keep each stream. Default: as many as do, or three where there are three servers."`
 	Role            string `enum:"all,indexer,archiver,search" default:"all" help:"Which parts run here: ${enum}. Any number of each where --nats and --engine are given; on one machine: all."`
+	NewAdminToken   bool   `name:"new-admin-token" help:"With --nats: write a token that may do everything to DIR/admin.token, although one was made for these servers before. Where that one is lost; revoke it."`
 	natsFlags       `embed:""`
 	natsServerFlags `embed:""`
 	engineFlags     `embed:""`

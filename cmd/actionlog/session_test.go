@@ -99,6 +99,7 @@ func (b *browser) signIn(provider *oidctest.Provider, subject string) (status in
 // A person signs in at a real provider, works with a cookie that no script can read, and
 // signs out; another site cannot use the session; one that was ended is of no use.
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	provider, s := withProvider(t, `[{"claim":"groups","value":"admins","roles":["admin"],"institutions_claim":"of"},{"claim":"groups","value":"siem","roles":["auditor"],"institutions":["acme"]}]`,
 		oidctest.Account{Subject: "ann", Name: "Ann Lee", Email: "ann@example.edu", Claims: map[string]any{"groups": "admins", "of": []string{"acme"}}}, oidctest.Account{Subject: "bob"})
 	s.publish(t, [][]byte{[]byte(acme("a1", time.Hour, ""))})
@@ -192,6 +193,7 @@ func TestSessionByToken(t *testing.T) {
 // Support sees no institution until it says why, and for how long; that stands in the
 // institution's log, and so does every search.
 func TestSupportIsTakenUp(t *testing.T) {
+	t.Parallel()
 	provider, s := withProvider(t, `[{"claim":"groups","value":"staff","roles":["support"]}]`,
 		oidctest.Account{Subject: "sam", Name: "Sam Staff", Claims: map[string]any{"groups": []string{"staff"}}})
 	s.publish(t, [][]byte{[]byte(acme("a1", time.Hour, ""))})

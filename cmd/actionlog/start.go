@@ -51,7 +51,7 @@ func (r *running) run(ctx context.Context) error {
 		return err
 	}
 	tokens := &access.Tokens{State: state, Now: time.Now}
-	if err := tokens.Bootstrap(ctx, filepath.Join(r.dir, "admin.token")); err != nil {
+	if err := r.firstToken(ctx, tokens); err != nil {
 		return err
 	}
 	scrubber := actionlog.NewScrubber(r.cmd.SecretNames...)
@@ -164,6 +164,30 @@ func (r *running) openState(ctx context.Context, nats *bus.Bus) (actionlog.State
 	return state, actionlog.CheckState(ctx, state)
 }
 
+// firstToken writes a token that may do everything to the folder. Where several processes
+// may share the state, one that answers people does so, once for all of them.
+func (r *running) firstToken(ctx context.Context, tokens *access.Tokens) error {
+	path := filepath.Join(r.dir, "admin.token")
+	if r.cmd.NATS == "" {
+		return tokens.Bootstrap(ctx, path)
+	}
+	if !r.cmd.NewAdminToken && r.cmd.Role != "all" && r.cmd.Role != "search" {
+		return nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	first, err := tokens.BootstrapShared(ctx, path, host, r.cmd.NewAdminToken)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); os.IsNotExist(err) {
+		r.log.Info("no admin.token is written here: the first token of these NATS servers was made before; where it is lost, --new-admin-token makes another", "token", first.ID, "on", first.Host, "at", first.CreatedAt)
+	}
+	return nil
+}
+
 // greet says what a newcomer can do next.
 func (r *running) greet() {
 	url, err := os.ReadFile(filepath.Join(r.dir, "http.addr"))
@@ -172,10 +196,13 @@ func (r *running) greet() {
 	}
 	address := strings.TrimSpace(string(url))
 	r.out.say("\nAction Log is at %s", address)
-	r.out.say("Its token is in %s", filepath.Join(r.dir, "admin.token"))
+	token, err := os.ReadFile(filepath.Join(r.dir, "admin.token"))
+	if err == nil {
+		r.out.say("Its token is in %s", filepath.Join(r.dir, "admin.token"))
+	}
 	// Only a demo's address holds a token (behind the #, which no browser sends): what a
 	// service prints may be kept.
-	if token, err := os.ReadFile(filepath.Join(r.dir, "admin.token")); err == nil && r.cmd.Demo {
+	if err == nil && r.cmd.Demo {
 		r.out.say("Open the page, signed in: %s/#token=%s", address, strings.TrimSpace(string(token)))
 	}
 	if r.cmd.Demo {

@@ -117,6 +117,7 @@ func tracedAction(id string) string {
 // can be searched and is archived; a search is a span; who is not sampled is not traced; and
 // nothing of an action, nobody's name and no token is in any of it.
 func TestTraces(t *testing.T) {
+	t.Parallel()
 	c := startCollecting(t)
 	s, _ := tracedService(t, c.URL)
 	const overHTTP, overNATS, searching, unsampled = "11f7651916cd43dd8448eb211c80319c", "22f7651916cd43dd8448eb211c80319c", "33f7651916cd43dd8448eb211c80319c", "44f7651916cd43dd8448eb211c80319c"
@@ -222,6 +223,7 @@ func (s *service) search(t *testing.T, traceparent string) {
 // TestDeadCollector: nobody who collects traces, or one who never answers, harms anything:
 // everything is taken and found, and a stop takes no longer.
 func TestDeadCollector(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

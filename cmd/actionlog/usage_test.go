@@ -18,6 +18,7 @@ import (
 // was none, or came too late to be searched: by the API and the command line, sealed and
 // not, and by the store alone where there is no archive.
 func TestUsage(t *testing.T) {
+	t.Parallel()
 	dir, args := t.TempDir(), engineArgs(t)
 	s, stop := startServiceOn(t, dir, append(args, "--archive-seal-age", "400ms"))
 	t.Cleanup(func() { stop() })

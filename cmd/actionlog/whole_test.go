@@ -24,10 +24,16 @@ func pageSize(t *testing.T) string {
 
 // The whole course log: every id exactly once in list pages of 50, in every
 // export format, and by the sums of histogram and facets; every document
-// comes back byte for byte.
+// comes back byte for byte. On an engine its first 20,000, over fewer days, so that a
+// day is more than a page of a scroll; in the long form all of it there too.
 func TestWholeCourseLog(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
-	lines := realLines(t, "actions-moodle-course.ndjson.gz", 0)
+	all, span := 95626, 85
+	if strings.HasPrefix(t.Name(), onOpenSearch) && !long() {
+		all, span = 20_000, 12
+	}
+	lines := realLines(t, "actions-moodle-course.ndjson.gz", all, span)
 	want := map[string]string{}
 	for _, raw := range lines {
 		l, err := decodeLine(raw)
@@ -36,7 +42,7 @@ func TestWholeCourseLog(t *testing.T) {
 		}
 		want[l.at("id")] = string(raw)
 	}
-	if len(want) != 95626 {
+	if len(want) != all {
 		t.Fatalf("the log has %d ids", len(want))
 	}
 	s.publish(t, lines)
@@ -127,8 +133,8 @@ type exported struct {
 
 func (e exported) count(t *testing.T, want map[string]string, ids map[string]int) {
 	t.Helper()
-	if d := cmp.Diff(want[e.ID], string(e.Document)); d != "" && ids["altered"] < 5 {
-		t.Errorf("%s was altered: %s", e.ID, d)
+	if want[e.ID] != string(e.Document) && ids["altered"] < 5 {
+		t.Errorf("%s was altered: %s", e.ID, cmp.Diff(want[e.ID], string(e.Document)))
 		ids["altered"]++
 	}
 	ids[e.ID]++

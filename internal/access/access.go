@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -210,31 +209,4 @@ func (t *Tokens) Revoke(ctx context.Context, id string) (Grant, error) {
 		return Grant{}, err
 	}
 	return s.Grant, t.State.Delete(ctx, bucket, id)
-}
-
-// Bootstrap makes sure that the file at path (mode 0600) holds a token that has all roles
-// for every institution: it keeps the one that is there if it is still valid, and
-// otherwise makes another.
-func (t *Tokens) Bootstrap(ctx context.Context, path string) error {
-	if text, err := os.ReadFile(path); err == nil {
-		g, err := t.Check(ctx, strings.TrimSpace(string(text)))
-		if err == nil && g.All && len(g.Roles) == len(actionlog.Roles) {
-			return nil
-		}
-		if err != nil && !errors.Is(err, actionlog.ErrNotFound) {
-			return err
-		}
-	}
-	_, token, err := t.Create(ctx, Grant{Name: "first token", Roles: actionlog.Roles[:], All: true})
-	if err != nil {
-		return err
-	}
-	// A file that is there may be readable by others: it is replaced.
-	if err := os.Remove(path + ".new"); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	if err := os.WriteFile(path+".new", []byte(token+"\n"), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
 }

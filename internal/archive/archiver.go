@@ -56,7 +56,7 @@ const (
 
 // Archiver takes the stream into an archive. All fields but Log and Tracer are required.
 type Archiver struct {
-	Open     func(ctx context.Context) (*Writer, error) // opens the archive, again after a failure
+	Open     func(ctx context.Context, held Held) (*Writer, error) // opens the archive, again after a failure
 	Source   Source
 	Scrubber *actionlog.Scrubber
 	Log      *slog.Logger    // slog.Default
@@ -174,7 +174,7 @@ func (a *Archiver) sealAsked(ctx context.Context, w *Writer, stream string) erro
 
 // run archives until something goes wrong. well is called after each success.
 func (a *Archiver) run(ctx context.Context, well func()) error {
-	w, err := a.Open(ctx)
+	w, err := a.Open(ctx, a.still)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func TestStreamThatWentBack(t *testing.T) {
 			dir := t.TempDir()
 			s := &tape{name: "s1", names: 1}
 			start := func() (a *Archiver, stop func()) {
-				a = &Archiver{Open: func(ctx context.Context) (*Writer, error) { return openIn(ctx, dir) }, Source: s, Scrubber: actionlog.NewScrubber(), Log: slog.New(slog.DiscardHandler)}
+				a = &Archiver{Open: func(ctx context.Context, _ Held) (*Writer, error) { return openIn(ctx, dir) }, Source: s, Scrubber: actionlog.NewScrubber(), Log: slog.New(slog.DiscardHandler)}
 				ctx, cancel := context.WithCancel(t.Context())
 				var running sync.WaitGroup
 				running.Go(func() { _ = a.Run(ctx) })

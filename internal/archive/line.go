@@ -32,9 +32,12 @@ type Line struct {
 	Segment     uint64 // the number of the sealed segment that it was read from
 }
 
+// lineBegins is how each line begins.
+const lineBegins = `{"position":{"stream":"`
+
 // appendLine appends a line with its break.
 func appendLine(b []byte, l *Line) []byte {
-	b = append(b, `{"position":{"stream":"`...)
+	b = append(b, lineBegins...)
 	b = append(b, l.Position.Stream...)
 	b = append(b, `","sequence":`...)
 	b = strconv.AppendUint(b, l.Position.Sequence, 10)
@@ -113,7 +116,7 @@ func (h *header) position() actionlog.Position {
 // readHeader reads a line as appendLine writes it. The strings share line.
 func readHeader(line []byte) (h header, err error) {
 	c := cutter{line: line}
-	h.stream = c.between(`{"position":{"stream":"`, '"')
+	h.stream = c.between(lineBegins, '"')
 	h.sequence, err = strconv.ParseUint(c.between(`,"sequence":`, '}'), 10, 64)
 	if err != nil || !c.skip(",") {
 		return h, errLine

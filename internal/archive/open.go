@@ -55,8 +55,10 @@ func (n *names) number(text string) int32 {
 	return i
 }
 
-// openOpen opens dir's open segment, or makes it, and finds what it holds. What stands
-// behind the last whole line was never acknowledged and is cut off.
+// openOpen opens dir's open segment, or makes it, and finds what it holds. What a crash left
+// behind the last whole line was never acknowledged and is cut off: part of a line, or one of
+// which parts never came to the disk and read as zeros. Anything else that is no line is
+// damage; then the file stays as it is, and the error is errDamagedOpen.
 func openOpen(dir string) (*openSegment, error) {
 	path := filepath.Join(dir, openName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -77,13 +79,19 @@ func openOpen(dir string) (*openSegment, error) {
 
 func (o *openSegment) recover() error {
 	lines := bufio.NewReaderSize(o.file, 1<<20)
+	torn := false
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		if err != nil || o.note(line) != nil {
+		if err != nil { // nothing, or part of a line
 			break
+		}
+		if wrong := o.note(line); torn && wrong == nil || wrong != nil && bytes.IndexByte(line, 0) < 0 {
+			return errDamagedOpen
+		} else if wrong != nil {
+			torn = true
 		}
 	}
 	if err := o.file.Truncate(o.bytes); err != nil {
@@ -95,14 +103,26 @@ func (o *openSegment) recover() error {
 	return o.file.Sync()
 }
 
-// note enters a line that stands behind those that are there.
-func (o *openSegment) note(line []byte) error {
+// readWhole reads a line of which all can be read.
+func readWhole(line []byte) (header, error) {
 	h, err := readHeader(line)
 	if err != nil {
-		return err
+		return h, err
 	}
-	if !json.Valid(line) { // a part that never came to the disk reads as zeros
-		return errLine
+	if _, err := parseLine(line); err != nil {
+		return h, err
+	}
+	if !json.Valid(line) || !bytes.HasSuffix(line, []byte("}\n")) {
+		return h, errLine
+	}
+	return h, nil
+}
+
+// note enters a line that stands behind those that are there.
+func (o *openSegment) note(line []byte) error {
+	h, err := readWhole(line)
+	if err != nil {
+		return err
 	}
 	if n := len(o.lines); n > 0 {
 		if last := o.lines[n-1].position; last.Stream != h.stream || last.Sequence >= h.sequence {

@@ -332,7 +332,9 @@ func (v *verification) others(ctx context.Context) error {
 				v.find(keyName, "is not the key that this archive is verified with")
 			}
 		default:
-			if !strings.ContainsRune(f.Name, '/') && !strings.HasPrefix(f.Name, ".") {
+			if strings.HasPrefix(f.Name, damagedPrefix) {
+				v.report.Notes = append(v.report.Notes, f.Name+" is what the open segment was when it was found damaged; the log says what was lost, and so do findings of missing positions. Remove it when it is not needed any more")
+			} else if !strings.ContainsRune(f.Name, '/') && !strings.HasPrefix(f.Name, ".") {
 				v.find(f.Name, "is no file of an archive")
 			}
 		}
@@ -343,18 +345,40 @@ func (v *verification) others(ctx context.Context) error {
 // unsealed counts the lines of the open segment. Nothing is proven of them but that they
 // can be read and go on where the segments end.
 func (v *verification) unsealed(ctx context.Context) error {
-	for line, err := range fileLines(ctx, v.storage, openName) {
+	var was []byte
+	for {
+		lines, bad, err := v.readOpen(ctx)
 		if err != nil {
 			return err
 		}
-		h, err := readHeader(line)
-		if err != nil || line[len(line)-1] != '\n' {
-			v.report.Notes = append(v.report.Notes, fmt.Sprintf("%s is cut off behind %d lines: the next start mends it", openName, v.report.Unsealed))
-			break
+		v.report.Unsealed = lines
+		switch {
+		case bad == nil:
+		case bad[len(bad)-1] != '\n' || bytes.IndexByte(bad, 0) >= 0:
+			v.report.Notes = append(v.report.Notes, fmt.Sprintf("%s is cut off behind %d lines: the next start mends it", openName, lines))
+		case !bytes.Equal(bad, was): // it may have been emptied and filled while it was read
+			was = bytes.Clone(bad)
+			continue
+		default:
+			v.find(openName, "is damaged behind %d lines: the next start keeps a copy of it, and what can be read", lines)
+		}
+		return nil
+	}
+}
+
+// readOpen counts the lines of the open segment up to the first that cannot be read.
+func (v *verification) readOpen(ctx context.Context) (lines uint64, bad []byte, err error) {
+	for line, err := range fileLines(ctx, v.storage, openName) {
+		if err != nil {
+			return 0, nil, err
+		}
+		h, err := readWhole(line)
+		if err != nil {
+			return lines, line, nil
 		}
 		if h.sequence > v.ends[h.stream] {
-			v.report.Unsealed++
+			lines++
 		}
 	}
-	return nil
+	return lines, nil, nil
 }

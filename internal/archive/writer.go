@@ -36,6 +36,8 @@ type Options struct {
 	Now     func() time.Time // time.Now
 	Log     *slog.Logger     // slog.Default
 	Release func() error     // called by Close, last; nil: nothing
+	// Held is asked for what the open segment lost, where it is damaged; nil: nothing is held.
+	Held Held
 }
 
 // Writer writes an archive. There may be one of an archive at a time; a second one
@@ -136,6 +138,11 @@ func (w *Writer) reopen(ctx context.Context) error {
 		return err
 	}
 	open, err := openOpen(w.Dir)
+	if errors.Is(err, errDamagedOpen) {
+		if err = w.mend(ctx); err == nil {
+			open, err = openOpen(w.Dir)
+		}
+	}
 	if err != nil {
 		return err
 	}

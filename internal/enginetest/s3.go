@@ -30,11 +30,13 @@ type S3 struct {
 }
 
 // StartS3 starts a server, which ends with the test; its program is built from Go's
-// module proxy, once. The test's environment gets its credentials.
+// module proxy, once. The environment of the process gets its credentials, which are the same for all.
 func StartS3(t testing.TB) *S3 {
 	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", S3AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", S3SecretKey)
+	// Not t.Setenv: tests that run beside each other have the same.
+	if err := errors.Join(os.Setenv("AWS_ACCESS_KEY_ID", S3AccessKey), os.Setenv("AWS_SECRET_ACCESS_KEY", S3SecretKey)); err != nil {
+		t.Fatal(err)
+	}
 	program, err := gatewayProgram()
 	if err != nil {
 		none(t, fmt.Errorf("%w: %s %s: %w", errNone, gateway, gatewayVersion, err))
