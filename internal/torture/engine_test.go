@@ -107,9 +107,8 @@ func TestEachEngineFault(t *testing.T) {
 
 func tortured(t *testing.T, o options) {
 	t.Helper()
-	said, err := short(t, "", o)
-	t.Log(said)
-	if err != nil {
+	o.out = t.Output() // at once: it goes on for long
+	if _, err := short(t, "", o); err != nil {
 		t.Error(err)
 	}
 	enginetest.Drop(t, o.engine, o.args[3]) // the next test has the whole engine
@@ -136,6 +135,9 @@ func tortureOnOpenSearch(t *testing.T, split bool) {
 		return nil
 	}})
 	o.duration, o.rounds = duration, 1<<30
+	// The account asks the engine for each action of a day that has a repeat: as many as it
+	// can be asked for in about as long as the faults take.
+	o.pause = min(duration/1500, 2*time.Second)
 	if split {
 		o.more = slices.Concat(o.more, natsFaults, splitFaults())
 		o.only = append(namesOf(o.more), "killed", "stopped under load") // of who answers searches

@@ -33,7 +33,10 @@ func short(t *testing.T, name string, o options) (string, error) {
 	} else if o.binary == "" {
 		o.binary = sound(t)
 	}
-	o.dir, o.out, o.publishers, o.batch = dir, &out, 3, 60
+	o.dir, o.publishers, o.batch = dir, 3, 60
+	if o.out == nil {
+		o.out = &out
+	}
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano())
 	}
