@@ -153,9 +153,7 @@ func (s *session) all(ctx context.Context) error {
 		return err
 	}
 	o := &oracle{run: s.run, ledger: s.ledger, service: s.service, parts: s.parts}
-	settling, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := o.settled(settling); err != nil {
+	if err := o.settled(ctx); err != nil {
 		return err
 	}
 	before, err := o.goroutines(ctx)
@@ -202,9 +200,7 @@ func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 			}
 		}
 		began := time.Now()
-		settling, cancel := context.WithTimeout(ctx, 5*time.Minute)
-		err := o.settled(settling)
-		cancel()
+		err := o.settled(ctx)
 		settled := time.Now()
 		if err == nil {
 			err = o.judge(ctx)
