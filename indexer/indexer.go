@@ -20,6 +20,9 @@ import (
 const (
 	maxBatch      = 4096
 	maxBatchBytes = 8 << 20
+	// minBatch is how many actions a batch has at most after many of which nothing was
+	// written: what fails now and then still lets a small one pass.
+	minBatch = 64
 	// linger is how long a batch waits for more once the stream has paused.
 	linger = 5 * time.Millisecond
 	// gather is how long it waits while other batches are being written: a store
@@ -52,6 +55,7 @@ type Indexer struct {
 
 	health  health
 	writing atomic.Int32 // batches
+	fewer   atomic.Int32 // how often the most of a batch is halved, see most
 }
 
 // Run indexes until ctx is done; the batch in hand is then finished, and what
@@ -86,6 +90,7 @@ func (x *Indexer) work(ctx context.Context, ready <-chan []entry) {
 		x.writing.Add(-1)
 		stop()
 		cancel()
+		x.learn(stuck)
 		if !stuck {
 			pause = minRetry
 			continue
@@ -95,6 +100,21 @@ func (x *Indexer) work(ctx context.Context, ready <-chan []entry) {
 		case <-time.After(pause):
 			pause = min(2*pause, maxPause)
 		}
+	}
+}
+
+// most is how many actions a batch may have now.
+func (x *Indexer) most() int { return maxBatch >> x.fewer.Load() }
+
+// learn halves the most of a batch after one of which nothing was written, and doubles it
+// after another: a store that fails every few seconds is never done with a large one.
+func (x *Indexer) learn(stuck bool) {
+	now := x.fewer.Load()
+	switch {
+	case stuck && maxBatch>>now > minBatch:
+		x.fewer.CompareAndSwap(now, now+1) // another worker that learned at the same time will do
+	case !stuck && now > 0:
+		x.fewer.CompareAndSwap(now, now-1)
 	}
 }
 
@@ -161,7 +181,7 @@ func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to cha
 		pause := time.After(wait)
 		for open := true; open; {
 			more, ready := from, to
-			if len(batch) >= maxBatch || size >= maxBatchBytes {
+			if len(batch) >= x.most() || size >= maxBatchBytes {
 				more, pause = nil, nil
 			}
 			if pause != nil {

@@ -63,10 +63,12 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-func (m *machine) start() {
+func (m *machine) start() { m.startOn(m.store) }
+
+func (m *machine) startOn(store actionlog.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	clock := m.clock
-	x := &indexer.Indexer{Consumer: m.stream, Incarnation: func(context.Context) string { return "m" }, Writer: m.store, Dead: m.letters, Workers: 2,
+	x := &indexer.Indexer{Consumer: m.stream, Incarnation: func(context.Context) string { return "m" }, Writer: store, Dead: m.letters, Workers: 2,
 		Metrics: indexer.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(-clock) }}
 	m.stop = append(m.stop, cancel)
 	m.running.Go(func() { _ = x.Run(ctx) })

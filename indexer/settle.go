@@ -21,19 +21,18 @@ func (x *Indexer) settle(ctx context.Context, batch []entry) (stuck bool) {
 	ctx, traced := x.trace(ctx, batch)
 	var items []actionlog.Item
 	var written []*entry
-	done, failed := 0, error(nil)
+	wrote, failed := 0, error(nil) // items or, where there are none, dead letters
 	for i := range batch {
 		switch e := &batch[i]; {
 		case e.dead != nil:
 			if err := x.bury(ctx, e, *e.dead); err != nil {
 				failed = err
 			} else {
-				done++
+				wrote++
 			}
 		case e.old:
 			x.Metrics.actions.WithLabelValues("too_old").Inc()
 			x.ack(e.msg)
-			done++
 		default:
 			items = append(items, e.item)
 			written = append(written, e)
@@ -41,8 +40,7 @@ func (x *Indexer) settle(ctx context.Context, batch []entry) (stuck bool) {
 	}
 	if len(items) > 0 {
 		n, err := x.write(ctx, items, written)
-		done += n
-		if err != nil {
+		if wrote = n; err != nil {
 			failed = err
 		}
 	}
@@ -50,7 +48,7 @@ func (x *Indexer) settle(ctx context.Context, batch []entry) (stuck bool) {
 	x.health.note(x.Log, x.Now(), failed)
 	x.Metrics.batch.Observe(float64(len(batch)))
 	x.Metrics.seconds.Observe(x.Now().Sub(start).Seconds())
-	return failed != nil && done == 0
+	return failed != nil && wrote == 0
 }
 
 // trace begins the span of a batch, where somebody traces one of its messages.

@@ -125,6 +125,13 @@ func (r *receiver) taken() []string {
 	return slices.Clone(r.ids)
 }
 
+// asked is how many requests came.
+func (r *receiver) asked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.requests
+}
+
 // inMemory has a handler answer what a client asks for.
 type inMemory struct{ http.Handler }
 

@@ -107,9 +107,8 @@ func TestEachEngineFault(t *testing.T) {
 
 func tortured(t *testing.T, o options) {
 	t.Helper()
-	said, err := short(t, "", o)
-	t.Log(said)
-	if err != nil {
+	o.out = t.Output() // at once: it goes on for long
+	if _, err := short(t, "", o); err != nil {
 		t.Error(err)
 	}
 	enginetest.Drop(t, o.engine, o.args[3]) // the next test has the whole engine
@@ -129,13 +128,16 @@ func tortureOnOpenSearch(t *testing.T, split bool) {
 	seed := uint64(time.Now().UnixNano())
 	p, o := behind(t, engine.URLs()[0], seed)
 	o.split, o.days = split, 20 // an engine answers for each day
-	o.more = append(engineFaults(t, p, o, 500, 8000), fault{"engine: killed", 2, func(ctx context.Context, s *session) error {
+	o.more = append(engineFaults(t, p, o, 500, 4000), fault{"engine: killed", 2, func(ctx context.Context, s *session) error {
 		engine.Kill(t, 0)
 		sleep(ctx, s.between(0, 5000))
 		engine.Restart(t, 0)
 		return nil
 	}})
 	o.duration, o.rounds = duration, 1<<30
+	// The account asks the engine for each action of a day that has a repeat: as many as it
+	// can be asked for in about as long as the faults take.
+	o.pause = min(duration/600, 2*time.Second)
 	if split {
 		o.more = slices.Concat(o.more, natsFaults, splitFaults())
 		o.only = append(namesOf(o.more), "killed", "stopped under load") // of who answers searches

@@ -49,6 +49,11 @@ var faults = []fault{
 	}},
 }
 
+// kills tells whether a process dies of the fault by SIGKILL, wherever it is then.
+func (f *fault) kills() bool {
+	return strings.Contains(f.name, "killed") || strings.Contains(f.name, "dies") || f.name == "NATS: away"
+}
+
 // between is a time between two, in milliseconds.
 func (s *session) between(least, most int) time.Duration {
 	return time.Duration(least+s.rng.IntN(most-least)) * time.Millisecond
@@ -95,6 +100,7 @@ func (s *session) fullDisk(ctx context.Context, d time.Duration) error {
 func (s *session) faults(ctx context.Context) error {
 	faults := slices.DeleteFunc(slices.Concat(faults, s.more), func(f fault) bool { return s.only != nil && !slices.Contains(s.only, f.name) })
 	end := time.Now().Add(s.duration)
+	said := time.Now()
 	for round := 0; round < s.rounds && ctx.Err() == nil; round++ {
 		if time.Now().After(end) && !(s.each && round < len(faults)) {
 			break
@@ -104,8 +110,16 @@ func (s *session) faults(ctx context.Context) error {
 			f = faults[round]
 		}
 		s.made[f.name]++
+		if f.kills() {
+			s.kills++
+		}
 		if err := f.make(ctx, s); err != nil {
 			return fmt.Errorf("round %d, %s: %w", round, f.name, err)
+		}
+		if time.Since(said) > time.Minute {
+			said = time.Now()
+			_, acknowledged, _ := s.ledger.count()
+			fmt.Fprintf(s.out, "%d faults, %d of them killed; %d acknowledged\n", round+1, s.kills, acknowledged)
 		}
 	}
 	return ctx.Err()

@@ -342,17 +342,27 @@ func (o *oracle) account(ctx context.Context) (resp *http.Response, err error) {
 	return resp, err
 }
 
+// stuckAfter is how long nothing more may become searchable before it is said that nothing
+// will: a slow machine takes long, but goes on.
+const stuckAfter = 5 * time.Minute
+
 // settled waits until all that the stream holds is searchable and archived.
 func (o *oracle) settled(ctx context.Context) error {
-	published := o.run.now()
-	for {
+	published, moved := o.run.now(), time.Now()
+	for last := (time.Time{}); ; {
 		until, err := o.completeThrough(ctx)
 		if err == nil && until.After(published) {
 			return nil
 		}
+		if err == nil && until.After(last) {
+			last, moved = until, time.Now()
+		}
+		if time.Since(moved) > stuckAfter {
+			return fmt.Errorf("for %v nothing more of what was published becomes searchable: %v; %s", stuckAfter, err, o.service.tail())
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("what was published does not become searchable: %v; %s", err, o.service.tail())
+			return fmt.Errorf("what was published does not become searchable: %w; %s", ctx.Err(), o.service.tail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

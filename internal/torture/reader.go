@@ -27,10 +27,11 @@ const (
 // institution that it should have, or says which days it has not.
 type reader struct {
 	service *service
-	start   time.Time
+	run     run
 
 	mu      sync.Mutex
 	answers int
+	lag     time.Duration // the longest that an answer told: since when not everything is searchable
 	wrong   []string
 }
 
@@ -38,7 +39,7 @@ type reader struct {
 func (r *reader) prepare(ctx context.Context) error {
 	var body bytes.Buffer
 	for n := range knownActions {
-		at := r.start.Add(-time.Duration(n) * 2 * time.Hour).UTC()
+		at := r.run.start.Add(-time.Duration(n) * 2 * time.Hour).UTC()
 		fmt.Fprintf(&body, `{"id":"known-%d","occurred_at":%q,"institution":{"id":%q},"category":"course","action":{"code":"known.%d"},"actor":{"kind":"user","id":"k%d","name":"Known %d"}}`+"\n",
 			n, at.Format(time.RFC3339), known, n%7, n%knownPeople, n%knownPeople)
 	}
@@ -94,8 +95,9 @@ func (r *reader) one(ctx context.Context, query url.Values, want int) error {
 	var answer struct {
 		Data []json.RawMessage
 		Meta struct {
-			Total        *struct{ Value int }
-			Missing_days []string
+			Total           *struct{ Value int }
+			Missing_days    []string
+			CompleteThrough time.Time `json:"complete_through"`
 		}
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
@@ -104,6 +106,9 @@ func (r *reader) one(ctx context.Context, query url.Values, want int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answers++
+	if !answer.Meta.CompleteThrough.IsZero() {
+		r.lag = max(r.lag, r.run.now().Sub(answer.Meta.CompleteThrough))
+	}
 	total := -1
 	if answer.Meta.Total != nil {
 		total = answer.Meta.Total.Value
