@@ -3,6 +3,7 @@ package segment
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,11 +96,14 @@ type words struct {
 	arena  []byte // of begins
 	cut    map[string][]string
 	hashed map[string][]uint64 // of the words of texts
-	list   func(word string)   // for tests: is told each word too
+	once   [8192]uint64        // hashes of texts that were seen: one that comes again is remembered
+	seed   maphash.Seed
+	folded []string
+	list   func(word string) // for tests: is told each word too
 }
 
 func newWords(key Key) *words {
-	return &words{key: key, cut: map[string][]string{}, hashed: map[string][]uint64{}}
+	return &words{key: key, cut: map[string][]string{}, hashed: map[string][]uint64{}, seed: maphash.MakeSeed()}
 }
 
 func (w *words) add(parts ...string) {
@@ -134,6 +138,9 @@ func (w *words) wordsOf(text string) []string {
 		return people.Words(text)
 	}
 	cut, ok := w.cut[text]
+	if !ok && !w.again(text) {
+		return people.Words(text)
+	}
 	if !ok {
 		if len(w.cut) >= maxCutTexts {
 			clear(w.cut)
@@ -152,15 +159,27 @@ func (w *words) text(text string) {
 		return
 	}
 	from := len(w.hashes)
-	for _, word := range people.Words(text) {
+	w.folded = people.AppendWords(w.folded[:0], text)
+	for _, word := range w.folded {
 		w.add(word)
 	}
-	if len(text) <= maxCutText {
+	if len(text) <= maxCutText && w.again(text) {
 		if len(w.hashed) >= maxCutTexts {
 			clear(w.hashed)
 		}
 		w.hashed[strings.Clone(text)] = slices.Clone(w.hashes[from:])
 	}
+}
+
+// again tells whether a text was seen before, not long ago: IDs and times are not worth remembering.
+func (w *words) again(text string) bool {
+	h := maphash.String(w.seed, text)
+	slot := &w.once[h%uint64(len(w.once))]
+	if *slot == h {
+		return true
+	}
+	*slot = h
+	return false
 }
 
 // of fills in the words of an item.
