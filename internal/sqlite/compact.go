@@ -189,7 +189,7 @@ func (v *view) merge(picked []*held) (bool, error) {
 				if err := insertPieces(v.writer, h.no, image, from, to); err != nil || to < s.Pieces() {
 					return err
 				}
-				return enter(v.writer, h, picked)
+				return v.enter(h, picked)
 			})
 			if err != nil || to == s.Pieces() {
 				return v.inserted(err, h, picked)

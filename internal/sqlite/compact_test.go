@@ -11,6 +11,7 @@ import (
 	"actionlog/internal/segment"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 // written writes a list in batches of n, each of which becomes a segment.
@@ -185,5 +186,39 @@ func TestPick(t *testing.T) {
 		if got := len(pick(c.all, c.quiet)); got != c.want && !(c.want == 0 && got < 2) {
 			t.Errorf("%s: %d are picked, not %d", name, got, c.want)
 		}
+	}
+}
+
+// A segment that is not listed any more, or one too many, is damage, although SQLite sees none.
+func TestSegmentMissing(t *testing.T) {
+	for name, sql := range map[string]string{
+		"one is missing":       "DELETE FROM segment WHERE no = 2",
+		"all are missing":      "DELETE FROM segment",
+		"one too many":         "INSERT INTO segment SELECT 77, head FROM segment WHERE no = 1",
+		"the list is missing":  "DELETE FROM setting WHERE name = 'segments'",
+		"the key is missing":   "DELETE FROM setting WHERE name = 'key'",
+		"a piece is missing":   "DELETE FROM piece WHERE no = 1 << 20",
+		"pieces are exchanged": "UPDATE piece SET no = CASE no WHEN 1 << 20 THEN -1 WHEN 2 << 20 THEN -2 END; UPDATE piece SET no = CASE no WHEN -1 THEN 2 << 20 WHEN -2 THEN 1 << 20 END",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := reopen(t, dir)
+			written(t, s, items(t, 30, 0), 15)
+			path := s.dayPath(actionlog.DayOf(noon), 0)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(sqlitex.ExecuteScript(c, sql, nil), c.Close()); err != nil {
+				t.Fatal(err)
+			}
+			s = reopen(t, dir)
+			if n, _, err := s.Count(t.Context(), actionlog.Query{Institution: "uni"}, 0); !errors.Is(err, actionlog.ErrUnavailable) || len(s.Missing()) != 1 {
+				t.Errorf("%d, %v; missing %q", n, err, s.Missing())
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"slices"
 
 	"actionlog/internal/segment"
@@ -32,19 +33,42 @@ func (d *day) insert(image []byte, s *segment.Segment, others []*held) error {
 		if err := insertPieces(d.writer, h.no, image, 0, s.Pieces()); err != nil {
 			return err
 		}
-		return enter(d.writer, h, others)
+		return d.enter(h, others)
 	})
 	return d.inserted(err, h, others)
 }
 
-// enter has a segment count and others not any more.
-func enter(c *sqlite.Conn, h *held, others []*held) error {
+// enter has a segment count and others not any more, in a transaction of the writer.
+func (d *day) enter(h *held, others []*held) error {
 	for _, o := range others {
-		if err := run(c, "DELETE FROM segment WHERE no = ?", o.no); err != nil {
+		if err := run(d.writer, "DELETE FROM segment WHERE no = ?", o.no); err != nil {
 			return err
 		}
 	}
-	return run(c, "INSERT INTO segment VALUES (?, ?)", h.no, h.Head())
+	if err := run(d.writer, "UPDATE setting SET value = ? WHERE name = 'segments'", listOf(with(d.current(), h, others))); err != nil {
+		return err
+	}
+	return run(d.writer, "INSERT INTO segment VALUES (?, ?)", h.no, h.Head())
+}
+
+// with is the segments after h took the place of others.
+func with(all []*held, h *held, others []*held) []*held {
+	return append(slices.DeleteFunc(slices.Clone(all), func(x *held) bool { return slices.Contains(others, x) }), h)
+}
+
+// listOf is the setting that says which segments there are, so that none is missed where SQLite sees no damage: how many, and the
+// CRC-32C of their numbers in their order.
+func listOf(all []*held) []byte {
+	var numbers []int64
+	for _, h := range all {
+		numbers = append(numbers, h.no)
+	}
+	slices.Sort(numbers)
+	var text []byte
+	for _, n := range numbers {
+		text = binary.LittleEndian.AppendUint64(text, uint64(n))
+	}
+	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, uint32(len(all))), crc32.Checksum(text, castagnoli))
 }
 
 // inserted has readers know of a segment. After an error what there is is read from the file again.
@@ -56,7 +80,7 @@ func (d *day) inserted(err error, h *held, others []*held) error {
 		_ = d.closeWriter()
 		return err
 	}
-	d.segments = append(slices.DeleteFunc(slices.Clone(d.segments), func(x *held) bool { return slices.Contains(others, x) }), h)
+	d.segments = with(d.segments, h, others)
 	for _, o := range others {
 		if o.dead = true; o.refs == 0 {
 			d.trash = append(d.trash, o.no)

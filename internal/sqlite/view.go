@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -91,16 +92,18 @@ func (d *day) release(c *sqlite.Conn, segments []*held) (garbage bool) {
 }
 
 // load reads which segments there are, unless that is known; d.mu is held. Those that are known already are kept.
-func (d *day) load(c *sqlite.Conn) error {
+func (d *day) load(c *sqlite.Conn) (err error) {
 	if d.loaded {
 		return nil
 	}
+	end := sqlitex.Transaction(c)
+	defer end(&err)
 	known := map[int64]*held{}
 	for _, h := range d.segments {
 		known[h.no] = h
 	}
 	var all []*held
-	err := sqlitex.Execute(c, "SELECT no, head FROM segment ORDER BY no", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
+	err = sqlitex.Execute(c, "SELECT no, head FROM segment ORDER BY no", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
 		h := known[stmt.ColumnInt64(0)]
 		if h == nil {
 			s, err := segment.ParseHead(columnBytes(stmt, 1))
@@ -115,29 +118,36 @@ func (d *day) load(c *sqlite.Conn) error {
 	if err != nil {
 		return err
 	}
-	key, err := keyOf(c)
+	key, err := setting(c, "key")
 	if err != nil {
 		return err
+	}
+	list, err := setting(c, "segments")
+	switch {
+	case err != nil:
+		return err
+	case len(key) != len(d.key):
+		return fmt.Errorf("%w: its key", errPiece)
+	case !bytes.Equal(list, listOf(all)):
+		return fmt.Errorf("%w: there are other segments than were written", errPiece)
 	}
 	next, err := number(c, "SELECT max((SELECT coalesce(max(no), 0) FROM segment), (SELECT coalesce(max(no), 0) >> ? FROM piece)) + 1", pieceBits)
 	if err != nil {
 		return err
 	}
-	d.segments, d.key, d.nextSegment, d.loaded = all, key, max(next, d.nextSegment), true
+	d.segments, d.key, d.nextSegment, d.loaded = all, segment.Key(key), max(next, d.nextSegment), true
 	return nil
 }
 
-// keyOf is the key of the words of a day's segments.
-func keyOf(c *sqlite.Conn) (key segment.Key, err error) {
-	found := false
-	err = sqlitex.Execute(c, "SELECT value FROM setting WHERE name = 'key'", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
-		found = stmt.ColumnBytes(0, key[:]) == len(key) && stmt.ColumnLen(0) == len(key)
+func setting(c *sqlite.Conn, name string) (value []byte, err error) {
+	err = sqlitex.Execute(c, "SELECT value FROM setting WHERE name = ?", &sqlitex.ExecOptions{Args: []any{name}, ResultFunc: func(stmt *sqlite.Stmt) error {
+		value = columnBytes(stmt, 0)
 		return nil
 	}})
-	if err == nil && !found {
-		err = fmt.Errorf("%w: it has no key", errPiece)
+	if err == nil && value == nil {
+		err = fmt.Errorf("%w: it has no setting %s", errPiece, name)
 	}
-	return key, err
+	return value, err
 }
 
 // pieceBits of a piece's number are its place in the segment, the others the segment's number.
