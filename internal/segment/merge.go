@@ -10,6 +10,11 @@ import (
 // Merge makes one segment of several of the same day and key, no two of whose rows have the same identity.
 func Merge(c *Codec, sources []*Reader) (image []byte, s *Segment, err error) {
 	m := merger{sources: sources, writer: newWriter(c)}
+	size := 0
+	for _, r := range sources {
+		size += r.Bytes
+	}
+	m.writer.image = make([]byte, 0, size)
 	m.institutions()
 	if err := m.rows(); err != nil {
 		return nil, nil, err

@@ -116,7 +116,7 @@ func (c *compactor) compact(ctx context.Context, d *day, quiet bool) error {
 			return err
 		})
 		if err == nil {
-			err = c.store.judge(ctx, d, d.removeTrash())
+			err = c.store.judge(ctx, d, c.store.removeTrash(d))
 		}
 		if err != nil || !merged {
 			return err
@@ -217,7 +217,7 @@ func (v *view) writing(f func() error) error {
 }
 
 // removeTrash removes the pieces of segments that nobody needs any more, and gives the room back where it is much.
-func (d *day) removeTrash() error {
+func (s *Store) removeTrash(d *day) error {
 	d.mu.Lock()
 	trash := d.trash
 	d.trash = nil
@@ -226,10 +226,12 @@ func (d *day) removeTrash() error {
 		err := func() error {
 			d.write.Lock()
 			defer d.write.Unlock()
-			if d.writer == nil || d.writable() != nil {
-				trash = nil // it is swept when it is opened again
-				d.swept = false
+			if d.writable() != nil { // there is no such file any more
+				trash = nil
 				return nil
+			}
+			if err := s.openWriter(d); err != nil {
+				return err
 			}
 			err := run(d.writer, "DELETE FROM piece WHERE no IN (SELECT no FROM piece WHERE no >= ? AND no < ? LIMIT ?)", trash[0]<<pieceBits, (trash[0]+1)<<pieceBits, removeStep)
 			if err == nil && d.writer.Changes() < removeStep {
