@@ -128,4 +128,4 @@ torture-engine: ## the same on an OpenSearch from packages, which is killed too
 	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run 'TestTortureOnOpenSearch|TestEngineFaults' -count 1 -timeout 24h -v ./internal/torture
 
 mutants: ## every mutant that forgets the institution somewhere is caught by a test
-	$(GO) test -tags mutants -run TestMutantsAreCaught -count 1 -timeout 20m ./cmd/actionlog
+	$(GO) test -tags mutants -run TestMutantsAreCaught -count 1 -timeout 60m ./cmd/actionlog

@@ -126,7 +126,7 @@ func (n *natsSite) serve(t *testing.T, args ...string) (log *bytes.Buffer, stop 
 	done, dir := make(chan int, 1), t.TempDir()
 	log = &bytes.Buffer{}
 	go func() {
-		done <- run(ctx, slices.Concat([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-durable", "--nats-seed", n.path("service.nk")}, n.tls(), args), strings.NewReader(""), io.Discard, log)
+		done <- run(ctx, slices.Concat([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-durable", "--new-admin-token", "--nats-seed", n.path("service.nk")}, n.tls(), args), strings.NewReader(""), io.Discard, log)
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
