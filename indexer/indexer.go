@@ -23,6 +23,9 @@ const (
 	// minBatch is how many actions a batch has at most after many of which nothing was
 	// written: what fails now and then still lets a small one pass.
 	minBatch = 64
+	// atFirst is how often the most of a batch is halved at the start: whoever is killed
+	// every few seconds has written some by then.
+	atFirst = 3
 	// linger is how long a batch waits for more once the stream has paused.
 	linger = 5 * time.Millisecond
 	// gather is how long it waits while other batches are being written: a store
@@ -68,6 +71,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 	if x.Now == nil {
 		x.Now = time.Now
 	}
+	x.fewer.Store(atFirst)
 	incoming, ready := make(chan jetstream.Msg), make(chan []entry)
 	var feeding sync.WaitGroup
 	defer feeding.Wait()
