@@ -58,6 +58,10 @@ func newAttackWorld(t *testing.T) *attackWorld {
 	eventually(t, "other's requests stand in its log", func() bool { return w.codes(t, "other")["institution.restore.requested"] == 2 })
 	_, _, body = w.send(t, w.otherToken, "GET", "/v1/institutions/other/actions?limit=1", "", "", nil)
 	w.cursor, w.position = w.member(t, body, "page", "next"), w.member(t, body, "data", "0", "position")
+	eventually(t, "what the restores will read is known", func() bool {
+		_, _, list := w.send(t, w.otherToken, "GET", "/v1/institutions/other/restores", "", "", nil)
+		return strings.Count(string(list), `"estimate"`) == 2
+	})
 	_, _, body = w.send(t, w.otherToken, "GET", "/v1/institutions/other/restores?limit=1", "", "", nil)
 	w.restoresCursor = w.member(t, body, "page", "next")
 	w.export = w.exportOf(t, w.otherToken, "other")

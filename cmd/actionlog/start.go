@@ -301,7 +301,7 @@ func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store engine, ke
 const (
 	// lookWithin is how long the indexer waits for this process's archiver, after each
 	// connection, to look whether the stream went back.
-	lookWithin = 5 * time.Second
+	lookWithin = 12 * time.Second
 	// lookElsewhere is how long it gives an archiver elsewhere.
 	lookElsewhere = 3 * time.Second
 )
