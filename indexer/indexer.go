@@ -127,7 +127,7 @@ func (x *Indexer) learn(stuck bool) {
 func (x *Indexer) receive(ctx context.Context, to chan<- jetstream.Msg) {
 	defer close(to)
 	for ctx.Err() == nil {
-		batch, err := x.Consumer.Fetch(maxBatch, jetstream.FetchMaxBytes(maxBatchBytes), jetstream.FetchContext(ctx))
+		batch, err := x.Consumer.Fetch(x.most(), jetstream.FetchMaxBytes(maxBatchBytes), jetstream.FetchContext(ctx))
 		if err == nil {
 			for m := range batch.Messages() {
 				select {

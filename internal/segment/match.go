@@ -25,7 +25,6 @@ type matching struct {
 	query       *Query
 	institution int
 	low, high   int // rows of the institution that are asked for
-	plans       int
 }
 
 // Match returns the rows in [low, high), rows of the institution, that satisfy a query; nil: none does. The

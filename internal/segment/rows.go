@@ -36,7 +36,6 @@ type blockOf struct {
 	no, first, rows int
 	meta            []meta
 	documents       [][]byte // nil: not read yet
-	text            []byte   // of the documents
 }
 
 // blockIndex is what the index says of a block.

@@ -3,7 +3,6 @@ package segment
 import (
 	"bytes"
 	"encoding/binary"
-	"slices"
 )
 
 // A table maps keys, in the order of their bytes, to values. It is written as
@@ -181,14 +180,6 @@ func (c *tableCursor) load() bool {
 	}
 	c.rest, c.key, c.place = varints{b: text}, c.key[:0], entry-1
 	return true
-}
-
-// find returns the place and the value of a key; -1: it is not there.
-func (t table) find(key []byte) (place int, value []byte) {
-	if c := t.seek(key); !c.beyond && bytes.Equal(c.key, key) {
-		return c.place, slices.Clone(c.value)
-	}
-	return -1, nil
 }
 
 // placeOf is how many keys are before key.

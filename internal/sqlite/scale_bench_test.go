@@ -100,9 +100,9 @@ func fillScale(b *testing.B, s *Store, n int, metrics map[string]float64) {
 			b.Fatal(err)
 		}
 	}
-	metrics["written/s"] = float64(total)/wall.Seconds()
-	metrics["cpu_us/action"] = float64(cpu.Microseconds())/float64(total)
-	metrics["closing_cpu_us/action"] = float64((processorTime()-used).Microseconds())/float64(total)
+	metrics["written/s"] = float64(total) / wall.Seconds()
+	metrics["cpu_us/action"] = float64(cpu.Microseconds()) / float64(total)
+	metrics["closing_cpu_us/action"] = float64((processorTime() - used).Microseconds()) / float64(total)
 	metrics["closing_s"] = time.Since(start).Seconds()
 }
 

@@ -43,6 +43,7 @@ type run struct {
 	days  int           // how many late ones are of; 0: 90
 	shift time.Duration // how far the service's clock is ahead of this process's
 	pace  time.Duration // between two documents; 0: all are of the first second
+	usual bool          // people have one name and one address each, as they do; otherwise all have all
 }
 
 // now is what the service's clock says, when nothing has happened to it.
@@ -74,8 +75,12 @@ func (r run) document(n int) document {
 	}
 	d.at, d.day = at, at.UTC().Format(time.DateOnly)
 	name := people[rng.IntN(len(people))]
+	code, id, address := rng.IntN(20), rng.IntN(500), rng.IntN(500)
+	if r.usual {
+		name, address = people[id%len(people)], id
+	}
 	d.text = fmt.Appendf(nil, `{"id":%q,"occurred_at":%q,"institution":{"id":%q},"category":%q,"action":{"code":"torture.%s.%d"},"actor":{"kind":"user","id":"p%d","name":%q,"email":"p%d@torture.example"},"details":{"n":%d,"long":12345678901234567890,"text":%q}}`,
-		d.id, at.UTC().Format(time.RFC3339Nano), d.institution, d.category, d.category, rng.IntN(20), rng.IntN(500), name, rng.IntN(500), n, strings.Repeat("αβγ ", rng.IntN(30)))
+		d.id, at.UTC().Format(time.RFC3339Nano), d.institution, d.category, d.category, code, id, name, address, n, strings.Repeat("αβγ ", rng.IntN(30)))
 	if rng.IntN(200) == 0 {
 		d.spoil(rng, r.start)
 	}

@@ -28,7 +28,7 @@ func BenchmarkOutage(b *testing.B) {
 		if err := s.ready(ctx); err != nil {
 			b.Fatal(err)
 		}
-		q := &oracle{run: run{seed: o.seed, start: time.Now().Truncate(time.Second), days: 5}, ledger: &ledger{}, service: s}
+		q := &oracle{run: run{seed: o.seed, start: time.Now().Truncate(time.Second), days: 5, usual: true}, ledger: &ledger{}, service: s}
 		done := make(chan int)
 		js := publisherOf(b, s)
 		go func() { done <- q.steadily(ctx, b, js, each, 100) }()
@@ -41,7 +41,8 @@ func BenchmarkOutage(b *testing.B) {
 		b.ReportMetric(outage.Seconds(), "s-outage")
 		for q.behind(b) > usual {
 			if time.Since(over) > 5*time.Minute {
-				b.Fatal("it is behind still")
+				pending, err := q.metric(ctx, s, "actionlog_pending_messages")
+				b.Fatalf("it is behind still: by %v and %d messages (%v)", q.behind(b), pending, err)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
