@@ -48,7 +48,11 @@ var damages = []struct {
 		return data
 	}},
 	{"cut short", func(rng *rand.Rand, data []byte) []byte { return data[:rng.IntN(len(data))] }},
+	{undamaged, func(_ *rand.Rand, data []byte) []byte { return data }},
 }
+
+// undamaged is the control: nothing may be noticed then.
+const undamaged = "none"
 
 const page = 4096 // of a file, in bytes
 
@@ -103,6 +107,9 @@ func TestDamageAnywhere(t *testing.T) {
 				}
 			}
 			t.Logf("%d of %d were noticed; the others changed no answer", seen, times)
+			if d.name == undamaged && seen > 0 {
+				t.Error("damage was noticed where there is none")
+			}
 		})
 	}
 }
