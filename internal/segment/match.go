@@ -47,6 +47,9 @@ func (r *Reader) Match(q *Query, key Key, institution, low, high int) *Set {
 			not = append(not, p)
 		}
 	}
+	if r.err != nil { // what was not found may be there
+		return nil
+	}
 	if len(all)+len(not) == 0 {
 		return &Set{Low: low, High: high, all: true}
 	}
