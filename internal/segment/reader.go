@@ -115,14 +115,15 @@ func (r *Reader) chunkOf(part, no int) []byte {
 	head := 4 * ((r.Rows+chunkRows-1)/chunkRows + 1)
 	ends := r.read(part, 4*no, 8)
 	from, to := int(binary.LittleEndian.Uint32(ends)), int(binary.LittleEndian.Uint32(ends[4:]))
-	text, err := r.codec.unpack(r.read(part, head+from, to-from), r.buf)
+	packed := r.read(part, head+from, to-from)
+	text, err := r.codec.unpack(packed, r.buf)
 	if err != nil {
 		r.fail(err)
 	}
 	if r.err != nil {
 		return nil
 	}
-	if cap(text) > cap(r.buf) && len(text) <= chunkRows*5 {
+	if packed[0] == compressed && len(text) <= chunkRows*5 { // a plain one is the piece itself, which others read
 		r.buf = text
 	}
 	r.chunk.part, r.chunk.no, r.chunk.text = part, no, text

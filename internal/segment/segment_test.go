@@ -55,12 +55,19 @@ func codecOf(t testing.TB) *Codec {
 	return c
 }
 
-// opened is a segment as it is read from its head and pieces.
+// opened is a segment as it is read from its head and pieces. That reading changed nothing of these is looked at in the end:
+// they are everybody's.
 func opened(t testing.TB, c *Codec, image []byte, s *Segment, err error) *Reader {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := slices.Clone(image)
+	t.Cleanup(func() {
+		if !bytes.Equal(before, image) {
+			t.Error("reading has changed what is read")
+		}
+	})
 	again, err := ParseHead(s.Head())
 	if err != nil {
 		t.Fatal(err)
