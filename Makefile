@@ -80,9 +80,9 @@ test-page: ## the page: types, build, tests, and in Chromium
 # Packages where goroutines meet. The store and what runs on it are not among them: SQLite
 # translated to Go is extremely slow under the race detector (restore, which keeps only its
 # state there, takes minutes). RACE= leaves out those that take long, as .ci/run does.
-RACE ?= restore internal/signin internal/elastic
+RACE ?= search webhooks restore internal/archive internal/segment internal/signin internal/elastic
 race: ## tests with the race detector, of the packages where goroutines meet; needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race $(if $(RACE),,-short) -timeout 20m $(addprefix ./,indexer feed webhooks saved search internal/access internal/archive internal/bus internal/tracing $(RACE))
+	CGO_ENABLED=1 $(GO) test -race $(if $(RACE),,-short) -timeout 20m $(addprefix ./,indexer feed saved internal/access internal/bus internal/tracing $(RACE))
 
 page: ## builds the page anew, for the binary to embed
 	cd web && npm ci && npm run types && npx vite build
