@@ -52,7 +52,7 @@ func TestSegmentsAreMerged(t *testing.T) {
 	if err := s.compactor.compact(t.Context(), d, true); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(d.current()); n != 1 {
+	if n := len(d.current()); n >= fanOut { // a few small ones are left alone for a while: see quietShare
 		t.Errorf("%d segments are left of 286 of a quiet day", n)
 	}
 	if after := ids(t, s, actionlog.NewestFirst); !slices.Equal(before, after) {
