@@ -62,10 +62,7 @@ func (d *Desk) get(ctx context.Context, key string) (x record, revision uint64, 
 }
 
 func (d *Desk) put(ctx context.Context, x *record, revision uint64) error {
-	text, err := json.Marshal(x)
-	if err == nil {
-		_, err = d.State.Put(ctx, bucket, keyOf(x.Institution, x.ID), text, revision)
-	}
+	_, err := actionlog.PutValue(ctx, d.State, bucket, keyOf(x.Institution, x.ID), x, revision)
 	return err
 }
 

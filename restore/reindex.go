@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -56,12 +55,9 @@ func (d *Desk) Reindexing(ctx context.Context) ([]actionlog.DayJob, error) {
 }
 
 func (d *Desk) dayJobs(ctx context.Context) (list []actionlog.DayJob, revision uint64, err error) {
-	text, revision, err := d.State.Get(ctx, jobsBucket, reindexKey)
+	list, revision, err = actionlog.GetValue[[]actionlog.DayJob](ctx, d.State, jobsBucket, reindexKey)
 	if errors.Is(err, actionlog.ErrNotFound) {
 		return nil, 0, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &list)
 	}
 	return list, revision, err
 }
@@ -73,10 +69,7 @@ func (d *Desk) changeDays(ctx context.Context, change func([]actionlog.DayJob) [
 			return nil, err
 		}
 		list = change(list)
-		text, err := json.Marshal(list)
-		if err == nil {
-			_, err = d.State.Put(ctx, jobsBucket, reindexKey, text, revision)
-		}
+		_, err = actionlog.PutValue(ctx, d.State, jobsBucket, reindexKey, list, revision)
 		if !errors.Is(err, actionlog.ErrConflict) {
 			return list, err
 		}

@@ -177,15 +177,21 @@ func (d *Desk) progress(ctx context.Context, s *actionlog.SavedSearch) (p action
 	return p, revision, err
 }
 
-// Get returns a search of an institution and how far its alert is, or ErrNotFound.
-func (d *Desk) Get(ctx context.Context, institution, id string) (s actionlog.SavedSearch, p actionlog.AlertProgress, err error) {
+// kept is a search that somebody names.
+func (d *Desk) kept(ctx context.Context, institution, id string) (s actionlog.SavedSearch, revision uint64, err error) {
 	if !actionlog.IsInstitutionID(id) {
-		return s, p, fmt.Errorf("there is no such search: %w", actionlog.ErrNotFound)
+		return s, 0, fmt.Errorf("there is no such search: %w", actionlog.ErrNotFound)
 	}
-	s, _, err = d.get(ctx, keyOf(institution, id))
+	s, revision, err = d.get(ctx, keyOf(institution, id))
 	if errors.Is(err, actionlog.ErrNotFound) {
 		err = fmt.Errorf("there is no such search: %w", actionlog.ErrNotFound)
 	}
+	return s, revision, err
+}
+
+// Get returns a search of an institution and how far its alert is, or ErrNotFound.
+func (d *Desk) Get(ctx context.Context, institution, id string) (s actionlog.SavedSearch, p actionlog.AlertProgress, err error) {
+	s, _, err = d.kept(ctx, institution, id)
 	if err == nil && s.Alert != nil {
 		p, _, err = d.progress(ctx, &s)
 	}
@@ -223,11 +229,7 @@ func (d *Desk) Change(ctx context.Context, s actionlog.SavedSearch, may func(was
 		return s, err
 	}
 	for {
-		was, _, err := d.Get(ctx, s.Institution, s.ID)
-		if err != nil {
-			return s, err
-		}
-		was, revision, err := d.get(ctx, keyOf(s.Institution, s.ID))
+		was, revision, err := d.kept(ctx, s.Institution, s.ID)
 		if err == nil {
 			err = may(&was)
 		}
@@ -269,11 +271,7 @@ func sameWatch(a, b *actionlog.SavedSearch) bool {
 // Drop removes a search, if may does not refuse that, and returns what it was.
 func (d *Desk) Drop(ctx context.Context, institution, id string, may func(was *actionlog.SavedSearch) error) (actionlog.SavedSearch, error) {
 	for {
-		s, _, err := d.Get(ctx, institution, id)
-		if err != nil {
-			return s, err
-		}
-		s, revision, err := d.get(ctx, keyOf(institution, id))
+		s, revision, err := d.kept(ctx, institution, id)
 		if err == nil {
 			err = may(&s)
 		}

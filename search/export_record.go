@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -104,12 +103,9 @@ func (x *exportRecord) document() map[string]any {
 type exportBook struct{ state actionlog.State }
 
 func (b exportBook) get(ctx context.Context, key string) (x exportRecord, revision uint64, err error) {
-	text, revision, err := b.state.Get(ctx, exportsBucket, key)
+	x, revision, err = actionlog.GetValue[exportRecord](ctx, b.state, exportsBucket, key)
 	if errors.Is(err, actionlog.ErrNotFound) {
 		return x, 0, fmt.Errorf("there is no such export: %w", actionlog.ErrNotFound)
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &x)
 	}
 	if err == nil && exportKey(x.Institution, x.ID) != key {
 		err = errors.New("its key is another's")
@@ -121,10 +117,7 @@ func (b exportBook) get(ctx context.Context, key string) (x exportRecord, revisi
 }
 
 func (b exportBook) put(ctx context.Context, x *exportRecord, revision uint64) error {
-	text, err := json.Marshal(x)
-	if err == nil {
-		_, err = b.state.Put(ctx, exportsBucket, exportKey(x.Institution, x.ID), text, revision)
-	}
+	_, err := actionlog.PutValue(ctx, b.state, exportsBucket, exportKey(x.Institution, x.ID), x, revision)
 	return err
 }
 

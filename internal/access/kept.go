@@ -27,11 +27,7 @@ func load(ctx context.Context, state actionlog.State, bucket, key, what string, 
 
 // save writes it, as State.Put does.
 func save(ctx context.Context, state actionlog.State, bucket, key, what string, revision uint64, value any) error {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	if _, err := state.Put(ctx, bucket, key, text, revision); err != nil {
+	if _, err := actionlog.PutValue(ctx, state, bucket, key, value, revision); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
