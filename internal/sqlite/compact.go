@@ -64,15 +64,8 @@ func (c *compactor) take() *day {
 
 // run merges until the store is closed.
 func (c *compactor) run() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := c.store.untilClosed()
 	defer cancel()
-	go func() {
-		select {
-		case <-c.store.stopJanitor:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -233,8 +226,8 @@ func (s *Store) removeTrash(d *day) error {
 			if err := s.openWriter(d); err != nil {
 				return err
 			}
-			err := run(d.writer, "DELETE FROM piece WHERE no IN (SELECT no FROM piece WHERE no >= ? AND no < ? LIMIT ?)", trash[0]<<pieceBits, (trash[0]+1)<<pieceBits, removeStep)
-			if err == nil && d.writer.Changes() < removeStep {
+			more, err := removeSome(d.writer, trash[0])
+			if err == nil && !more {
 				if trash = trash[1:]; len(trash) == 0 {
 					err = d.giveRoomBack()
 				}

@@ -61,19 +61,25 @@ type reader struct {
 
 // judge translates an error of SQLite.
 func (s *Store) judge(ctx context.Context, d *day, err error) error {
-	switch code := sqlite.ErrCode(err).ToPrimary(); {
+	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("day %s: %w", d.date, ctx.Err())
 	case errors.Is(err, errGone):
 		return fmt.Errorf("%w (%w)", damageError(d.date), err)
-	case code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errPiece) || segment.IsDamage(err):
+	case corrupt(err) || errors.Is(err, errPiece) || segment.IsDamage(err):
 		s.setAside(d, err)
 		return fmt.Errorf("%w (%v)", damageError(d.date), err)
 	default:
 		return fmt.Errorf("day %s: %w: %w", d.date, actionlog.ErrUnavailable, err)
 	}
+}
+
+// corrupt tells whether SQLite found damage.
+func corrupt(err error) bool {
+	code := sqlite.ErrCode(err).ToPrimary()
+	return code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB
 }
 
 // setAside renames a damaged day's files, so that everything else goes on.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"actionlog"
@@ -33,7 +32,7 @@ func (s *Store) convert(ctx context.Context, d *day) error {
 	}
 	s.log.Info("a day's file is of an earlier version, and is made anew", "day", d.date, "bytes", fileSize(d.path)+fileSize(d.path+"-wal"))
 	n, err := s.convertDay(ctx, d)
-	if code := sqlite.ErrCode(err).ToPrimary(); code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errPiece) {
+	if corrupt(err) || errors.Is(err, errPiece) {
 		_ = s.judge(ctx, d, err)
 		return nil
 	}
@@ -54,46 +53,18 @@ func versionOf(path string) (int64, error) {
 }
 
 func (s *Store) convertDay(ctx context.Context, old *day) (n int, err error) {
-	c, err := sqlite.OpenConn(old.path, sqlite.OpenReadWrite)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if c != nil {
-			_ = c.Close()
-		}
-	}()
-	r := &renewal{store: s, date: old.date, to: s.newDay(old.date, old.number+1, s.dayPath(old.date, old.number+1)+buildingMark)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.to.close(), removeFiles(r.to.path))
-		}
-	}()
-	if err := removeFiles(r.to.path); err != nil {
-		return 0, err
-	}
-	if n, err = r.copyRows(ctx, c); err != nil {
+	r := s.newRenewal(old.date, old.number+1, nil)
+	defer r.giveUp(&err)
+	if n, err = r.copyRows(ctx, old.path); err != nil {
 		return n, err
 	}
 	if err := s.compactor.compact(ctx, r.to, true); err != nil {
 		return n, err
 	}
-	if err := r.toOneFile(); err != nil {
-		return n, err
-	}
-	err = c.Close()
-	c = nil
-	if err == nil {
-		err = os.Rename(r.to.path, s.dayPath(old.date, r.to.number))
-	}
-	if err == nil {
-		err = syncFolder(s.dir)
-	}
+	fresh, err := r.install()
 	if err != nil {
 		return n, err
 	}
-	fresh := s.newDay(old.date, r.to.number, s.dayPath(old.date, r.to.number))
-	fresh.written = true
 	s.mu.Lock()
 	s.days[old.date] = fresh
 	s.mu.Unlock()
@@ -104,13 +75,18 @@ func (s *Store) convertDay(ctx context.Context, old *day) (n int, err error) {
 const convertBatch = 4096
 
 // copyRows writes all rows of a file into the new one.
-func (r *renewal) copyRows(ctx context.Context, from *sqlite.Conn) (n int, err error) {
+func (r *renewal) copyRows(ctx context.Context, path string) (n int, err error) {
+	from, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return 0, err
+	}
+	defer from.Close()
 	blocks, err := newRowBlocks(from)
 	if err != nil {
 		return 0, err
 	}
 	defer blocks.decoder.Close()
-	if err := r.store.openWriter(r.to); err != nil {
+	if err := r.begin(); err != nil {
 		return 0, err
 	}
 	stmt, err := prepare(from, selectRows)
@@ -122,7 +98,7 @@ func (r *renewal) copyRows(ctx context.Context, from *sqlite.Conn) (n int, err e
 	for {
 		more, err := stmt.Step()
 		if err == nil && !more {
-			return n, c.flush()
+			return n, errors.Join(c.flush(), r.holds(n))
 		}
 		var item actionlog.Item
 		if err == nil {
@@ -141,6 +117,18 @@ func (r *renewal) copyRows(ctx context.Context, from *sqlite.Conn) (n int, err e
 			return n, err
 		}
 	}
+}
+
+// holds tells whether the new file has so many actions.
+func (r *renewal) holds(n int) error {
+	rows := 0
+	for _, h := range r.to.current() {
+		rows += h.Rows
+	}
+	if rows != n {
+		return fmt.Errorf("%d of %d actions were taken over", rows, n)
+	}
+	return nil
 }
 
 // rowBlocks reads the documents of a file with rows.

@@ -102,6 +102,19 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// untilClosed is a context that ends when the store is closed.
+func (s *Store) untilClosed() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-s.stopJanitor:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // Close closes everything; again, it does nothing. Calls in progress must have
 // ended.
 func (s *Store) Close() error { return s.closeOnce() }

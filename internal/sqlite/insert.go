@@ -26,16 +26,16 @@ func (d *day) nextNumber() int64 {
 	return d.nextSegment - 1
 }
 
-// insert makes a segment one of the day's, in the place of others, in one synced transaction; day.write is held.
-func (d *day) insert(image []byte, s *segment.Segment, others []*held) error {
+// insert makes a segment one of the day's, in one synced transaction; day.write is held.
+func (d *day) insert(image []byte, s *segment.Segment) error {
 	h := &held{Segment: s, no: d.nextNumber()}
 	err := transaction(d.writer, func() error {
 		if err := insertPieces(d.writer, h.no, image, 0, s.Pieces()); err != nil {
 			return err
 		}
-		return d.enter(h, others)
+		return d.enter(h, nil)
 	})
-	return d.inserted(err, h, others)
+	return d.inserted(err, h, nil)
 }
 
 // enter has a segment count and others not any more, in a transaction of the writer.
@@ -45,14 +45,14 @@ func (d *day) enter(h *held, others []*held) error {
 			return err
 		}
 	}
-	if err := run(d.writer, "UPDATE setting SET value = ? WHERE name = 'segments'", listOf(with(d.current(), h, others))); err != nil {
+	if err := run(d.writer, "UPDATE setting SET value = ? WHERE name = 'segments'", listOf(exchanged(d.current(), h, others))); err != nil {
 		return err
 	}
 	return run(d.writer, "INSERT INTO segment VALUES (?, ?)", h.no, h.Head())
 }
 
-// with is the segments after h took the place of others.
-func with(all []*held, h *held, others []*held) []*held {
+// exchanged is the segments after h took the place of others.
+func exchanged(all []*held, h *held, others []*held) []*held {
 	return append(slices.DeleteFunc(slices.Clone(all), func(x *held) bool { return slices.Contains(others, x) }), h)
 }
 
@@ -80,7 +80,7 @@ func (d *day) inserted(err error, h *held, others []*held) error {
 		_ = d.closeWriter()
 		return err
 	}
-	d.segments = with(d.segments, h, others)
+	d.segments = exchanged(d.segments, h, others)
 	for _, o := range others {
 		if o.dead = true; o.refs == 0 {
 			d.trash = append(d.trash, o.no)
@@ -125,8 +125,9 @@ func (d *day) sweep(c *sqlite.Conn) error {
 			d.swept = err == nil
 			return err
 		}
-		if no = next >> pieceBits; !known[no] {
-			if err := removePieces(c, no); err != nil {
+		no = next >> pieceBits
+		for more := !known[no]; more; {
+			if more, err = removeSome(c, no); err != nil {
 				return err
 			}
 		}
@@ -137,11 +138,8 @@ func (d *day) sweep(c *sqlite.Conn) error {
 // removeStep is how many pieces are removed in one transaction.
 const removeStep = 256
 
-func removePieces(c *sqlite.Conn, no int64) error {
-	for {
-		err := run(c, "DELETE FROM piece WHERE no IN (SELECT no FROM piece WHERE no >= ? AND no < ? LIMIT ?)", no<<pieceBits, (no+1)<<pieceBits, removeStep)
-		if err != nil || c.Changes() < removeStep {
-			return err
-		}
-	}
+// removeSome removes pieces of a segment; more says that there may be others.
+func removeSome(c *sqlite.Conn, no int64) (more bool, err error) {
+	err = run(c, "DELETE FROM piece WHERE no IN (SELECT no FROM piece WHERE no >= ? AND no < ? LIMIT ?)", no<<pieceBits, (no+1)<<pieceBits, removeStep)
+	return err == nil && c.Changes() == removeStep, err
 }

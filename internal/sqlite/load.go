@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,10 +61,17 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	begin := func(d *day) func(context.Context) (bool, error) {
 		return func(ctx context.Context) (bool, error) {
-			if err := s.convert(ctx, d); err != nil {
-				return false, err
+			err := s.probe(ctx, d)
+			if errors.Is(err, errVersion) {
+				if err := s.convert(ctx, d); err != nil {
+					return false, err
+				}
+				if d = s.day(d.date, false); d == nil { // it was damaged
+					return true, ctx.Err()
+				}
+				err = s.probe(ctx, d)
 			}
-			if err := s.probe(ctx, s.day(d.date, false)); err != nil && ctx.Err() == nil {
+			if err != nil && ctx.Err() == nil {
 				s.log.Error("a day cannot be read", "day", d.date, "error", err)
 			}
 			return true, ctx.Err()

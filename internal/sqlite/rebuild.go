@@ -11,7 +11,6 @@ import (
 
 	"actionlog"
 
-	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
@@ -35,10 +34,7 @@ func (b *building) err() error {
 	return fmt.Errorf("the directory of people and courses is being made anew (%d of %d days): %w", b.done.Load(), b.total.Load(), actionlog.ErrUnavailable)
 }
 
-func unusable(err error) bool {
-	code := sqlite.ErrCode(err).ToPrimary()
-	return code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB || errors.Is(err, errVersion)
-}
+func unusable(err error) bool { return corrupt(err) || errors.Is(err, errVersion) }
 
 // openPeople opens the directory, and has it made anew if need be.
 func (s *Store) openPeople() error {
@@ -134,15 +130,8 @@ func (d *directory) setWhole() error {
 // rebuild fills the directory from all days. What is written meanwhile is
 // learned as always.
 func (s *Store) rebuild() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := s.untilClosed()
 	defer cancel()
-	go func() {
-		select {
-		case <-s.stopJanitor:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	days := s.allDays()
 	s.building.total.Store(int64(len(days)))
 	for _, d := range days {

@@ -71,16 +71,9 @@ func (s *Store) renew(ctx context.Context, date actionlog.Day, fill func(w actio
 	if old := s.day(date, false); old != nil {
 		number = old.number + 1
 	}
-	r := &renewal{store: s, date: date, keep: keep, to: s.newDay(date, number, s.dayPath(date, number)+buildingMark)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.to.close(), removeFiles(r.to.path))
-		}
-	}()
-	if err := removeFiles(r.to.path); err != nil {
-		return err
-	}
-	if err := s.openWriter(r.to); err != nil {
+	r := s.newRenewal(date, number, keep)
+	defer r.giveUp(&err)
+	if err := r.begin(); err != nil {
 		return err
 	}
 	if fill != nil {
@@ -99,6 +92,25 @@ func (s *Store) renew(ctx context.Context, date actionlog.Day, fill func(w actio
 		return err
 	}
 	return r.exchange(ctx)
+}
+
+func (s *Store) newRenewal(date actionlog.Day, number int, keep func(institution string) bool) *renewal {
+	return &renewal{store: s, date: date, keep: keep, to: s.newDay(date, number, s.dayPath(date, number)+buildingMark)}
+}
+
+// begin makes the new file.
+func (r *renewal) begin() error {
+	if err := removeFiles(r.to.path); err != nil {
+		return err
+	}
+	return r.store.openWriter(r.to)
+}
+
+// giveUp removes the new file after an error.
+func (r *renewal) giveUp(err *error) {
+	if *err != nil {
+		*err = errors.Join(*err, r.to.close(), removeFiles(r.to.path))
+	}
 }
 
 // Write implements actionlog.Writer, for the new file.
@@ -231,20 +243,9 @@ func (r *renewal) exchange(ctx context.Context) error {
 	if err := cmp.Or(s.with(ctx, old, c.run), c.failed); err != nil && !errors.Is(err, errGone) {
 		return err
 	}
-	if err := r.toOneFile(); err != nil {
+	fresh, err := r.install()
+	if err != nil {
 		return err
-	}
-	fresh := s.newDay(r.date, r.to.number, s.dayPath(r.date, r.to.number))
-	fresh.written = true
-	err := removeFiles(fresh.path)
-	if err == nil {
-		err = os.Rename(r.to.path, fresh.path)
-	}
-	if err == nil {
-		err = syncFolder(s.dir)
-	}
-	if err != nil { // the old file goes on being the day, after a restart too
-		return errors.Join(err, removeFiles(fresh.path))
 	}
 	s.mu.Lock()
 	s.days[r.date] = fresh
@@ -255,6 +256,28 @@ func (r *renewal) exchange(ctx context.Context) error {
 		s.log.Warn("the old file of a day that was rebuilt stays until the next start", "file", old.path, "error", err)
 	}
 	return s.putMended(r.date)
+}
+
+// install gives the new file the name of the day; after an error the old one goes on being it,
+// after a restart too.
+func (r *renewal) install() (*day, error) {
+	if err := r.toOneFile(); err != nil {
+		return nil, err
+	}
+	s := r.store
+	fresh := s.newDay(r.date, r.to.number, s.dayPath(r.date, r.to.number))
+	fresh.written = true
+	err := removeFiles(fresh.path)
+	if err == nil {
+		err = os.Rename(r.to.path, fresh.path)
+	}
+	if err == nil {
+		err = syncFolder(s.dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, removeFiles(fresh.path))
+	}
+	return fresh, nil
 }
 
 // toOneFile closes the new file, all of which is in one file then: what SQLite leaves

@@ -240,7 +240,7 @@ func (w *dayWriter) write() error {
 		image, s, err := b.Build(w.entries[:n])
 		w.store.builders.Put(b)
 		if err == nil {
-			err = w.day.insert(image, s, nil)
+			err = w.day.insert(image, s)
 		}
 		if err != nil {
 			return err
