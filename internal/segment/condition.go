@@ -110,8 +110,6 @@ func (c compiler) value(f actionlog.Field, v actionlog.Value) []*condition {
 		return []*condition{word(tagBatch, v.Text)}
 	case actionlog.FieldRequestID:
 		return []*condition{word(tagRequestID, v.Text)}
-	case actionlog.FieldAction:
-		return []*condition{{op: opValues, column: columnAction, low: []byte(v.Text), high: []byte(v.Text + "\x00")}}
 	}
 	if column := ColumnOf(f); column >= 0 {
 		return []*condition{equal(column, []byte(v.Text))}

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"sort"
 )
 
 // Reader reads a segment. It is for one goroutine. Its methods return nothing sensible after an error, which Err returns:
@@ -154,13 +155,7 @@ func (r *Reader) LowerBound(ms uint32, low, high int) int {
 		return high
 	}
 	first, last := r.blockAt(low), r.blockAt(high-1)
-	for first < last && r.err == nil { // the last block that begins before ms
-		if mid := (first + last + 1) / 2; r.indexed(mid).milli < ms {
-			first = mid
-		} else {
-			last = mid - 1
-		}
-	}
+	first += sort.Search(last-first, func(i int) bool { return r.indexed(first+1+i).milli >= ms }) // the last block that begins before ms
 	r.load(first)
 	for i := max(low, r.block.first); i < min(high, r.block.first+r.block.rows); i++ {
 		if r.block.meta[i-r.block.first].milli >= ms {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"slices"
+	"sort"
 	"time"
 
 	"actionlog"
@@ -62,15 +63,7 @@ func (x blockIndex) append(b []byte) []byte {
 
 // blockAt is the block of a row.
 func (r *Reader) blockAt(row int) int {
-	low, high := 0, r.blocks-1
-	for low < high && r.err == nil {
-		if mid := (low + high + 1) / 2; r.indexed(mid).first <= row {
-			low = mid
-		} else {
-			high = mid - 1
-		}
-	}
-	return low
+	return max(sort.Search(r.blocks, func(i int) bool { return r.indexed(i).first > row })-1, 0)
 }
 
 // load reads what is kept of the rows of a block.

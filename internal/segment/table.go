@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"encoding/binary"
+	"sort"
 )
 
 // A table maps keys, in the order of their bytes, to values. It is written as
@@ -105,15 +106,8 @@ type tableCursor struct {
 
 // seek returns a cursor on the first entry whose key is not before key.
 func (t table) seek(key []byte) *tableCursor {
-	low, high := 0, t.blocks // the last block that begins with or before the key
-	for low < high && t.err == nil {
-		if mid := (low + high) / 2; bytes.Compare(t.firstKey(mid), key) <= 0 {
-			low = mid + 1
-		} else {
-			high = mid
-		}
-	}
-	c := t.open(max(low-1, 0))
+	behind := sort.Search(t.blocks, func(i int) bool { return bytes.Compare(t.firstKey(i), key) > 0 })
+	c := t.open(max(behind-1, 0))
 	for !c.beyond && bytes.Compare(c.key, key) < 0 {
 		c.next()
 	}
@@ -122,16 +116,11 @@ func (t table) seek(key []byte) *tableCursor {
 
 // at returns a cursor on an entry.
 func (t table) at(place int) *tableCursor {
-	low, high := 0, t.blocks
-	for low < high && t.err == nil {
-		mid := (low + high) / 2
-		if _, entry, _ := t.indexed(mid); entry <= place {
-			low = mid + 1
-		} else {
-			high = mid
-		}
-	}
-	c := t.open(max(low-1, 0))
+	behind := sort.Search(t.blocks, func(i int) bool {
+		_, entry, _ := t.indexed(i)
+		return entry > place
+	})
+	c := t.open(max(behind-1, 0))
 	for !c.beyond && c.place < place {
 		c.next()
 	}
