@@ -1,32 +1,20 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"actionlog/internal/enginetest"
 )
 
 // TestFirstTokenOfACluster: services that share NATS servers have one first token, in the
 // folder of the one that started first; another is made where that is asked for.
 func TestFirstTokenOfACluster(t *testing.T) {
 	t.Parallel()
-	ports, err := enginetest.FreePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &foreign{dir: t.TempDir(), port: ports[0]}
-	f.start(t)
+	f, nats := startForeign(t)
 	defer f.stop()
-	password := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(password, []byte(natsPassword), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"--nats", fmt.Sprintf("nats://127.0.0.1:%d", f.port), "--nats-password-file", password, "--nats-durable", "--archive", "off"}
+	args := append(nats, "--archive", "off")
 	first := t.TempDir()
 	_, stop := startServing(t, first, args)
 	defer stop()
@@ -44,15 +32,7 @@ func TestFirstTokenOfACluster(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(second, "admin.token")); !os.IsNotExist(err) {
 		t.Errorf("the second has a token of its own: %v", err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/v1/institutions", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+s.token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := (&service{url: address, token: s.token}).do(t, "/v1/institutions")
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("the first's token at the second: %s", resp.Status)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,22 @@ type foreign struct {
 	port int
 }
 
+// startForeign starts one, and returns how a service is told of it: --nats, its address, and the rest.
+func startForeign(t *testing.T) (f *foreign, args []string) {
+	t.Helper()
+	ports, err := enginetest.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f = &foreign{dir: t.TempDir(), port: ports[0]}
+	f.start(t)
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte(natsPassword), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return f, []string{"--nats", fmt.Sprintf("nats://127.0.0.1:%d", f.port), "--nats-password-file", password, "--nats-durable"}
+}
+
 func (f *foreign) start(t *testing.T) {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{ServerName: "foreign", Host: "127.0.0.1", Port: f.port, JetStream: true, StoreDir: f.dir, SyncAlways: true,
@@ -119,23 +136,14 @@ func (f *foreign) stop() {
 // and a server whose folder was emptied. Either is noticed within ten seconds.
 func TestForeignStreamWentBack(t *testing.T) {
 	t.Parallel()
-	ports, err := enginetest.FreePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &foreign{dir: t.TempDir(), port: ports[0]}
-	f.start(t)
+	f, nats := startForeign(t)
 	defer func() { f.stop() }()
-	password := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(password, []byte(natsPassword), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	args := append(engineArgs(t), "--nats", fmt.Sprintf("nats://127.0.0.1:%d", f.port), "--nats-password-file", password, "--nats-durable", "--archive-seal-age", "200ms")
+	args := slices.Concat(engineArgs(t), nats, []string{"--archive-seal-age", "200ms"})
 	dir := t.TempDir()
 	serve := func() (*service, func()) {
 		log, stop := startServing(t, dir, args)
 		s := whenReady(t, dir)
-		s.log, s.publisher = log, dialPublisher(t, args[len(engineArgs(t))+1], natsPassword)
+		s.log, s.publisher = log, dialPublisher(t, nats[1], natsPassword)
 		return s, stop
 	}
 	s, stop := serve()
