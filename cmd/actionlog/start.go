@@ -30,8 +30,8 @@ import (
 // trimEvery is how often the stream is trimmed.
 const trimEvery = 10 * time.Second
 
-// watchEvery is about how often the indexer's consumer is looked at.
-const watchEvery = 5 * time.Second
+// watchEvery is about how often the stream and the indexer's consumer are looked at.
+const watchEvery = 3 * time.Second
 
 // run starts everything, in the order of the text, and waits.
 func (r *running) run(ctx context.Context) error {
@@ -300,7 +300,8 @@ func (r *running) startIndexer(ctx context.Context, b *bus.Bus, store engine, ke
 
 const (
 	// lookWithin is how long the indexer waits for this process's archiver, after each
-	// connection, to look whether the stream went back.
+	// connection, to look whether the stream went back. An archiver that is in trouble may
+	// only not have heard yet that the servers are there again.
 	lookWithin = 12 * time.Second
 	// lookElsewhere is how long it gives an archiver elsewhere.
 	lookElsewhere = 3 * time.Second
@@ -317,7 +318,7 @@ func (r *running) incarnation(b *bus.Bus, keeping *archive.Archiver) func(ctx co
 		if keeping == nil {
 			return time.Since(since) > lookElsewhere
 		}
-		return keeping.Looked().After(since) || keeping.Trouble() != nil || time.Since(since) > lookWithin
+		return keeping.Looked().After(since) || time.Since(since) > lookWithin
 	}
 	return func(ctx context.Context) string {
 		for !looked(b.Since()) && ctx.Err() == nil {

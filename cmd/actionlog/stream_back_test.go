@@ -14,6 +14,7 @@ import (
 	"actionlog/internal/enginetest"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 )
 
 // some are n actions whose IDs begin with a name.
@@ -133,17 +134,21 @@ func (f *foreign) stop() {
 }
 
 // TestForeignStreamWentBack: the same of a NATS server elsewhere, while the service runs;
-// and a server whose folder was emptied. Either is noticed within ten seconds.
+// and a server whose folder was emptied. Either is noticed within ten seconds of a machine
+// that has the time: the stream is looked at at least that often.
 func TestForeignStreamWentBack(t *testing.T) {
 	t.Parallel()
-	f, nats := startForeign(t)
+	if longest := nats.DefaultReconnectWait + nats.DefaultReconnectJitter + watchEvery + watchEvery/2; longest > 8*time.Second {
+		t.Errorf("a stream that went back may be noticed only after %v", longest)
+	}
+	f, to := startForeign(t)
 	defer func() { f.stop() }()
-	args := slices.Concat(engineArgs(t), nats, []string{"--archive-seal-age", "200ms"})
+	args := slices.Concat(engineArgs(t), to, []string{"--archive-seal-age", "200ms"})
 	dir := t.TempDir()
 	serve := func() (*service, func()) {
 		log, stop := startServing(t, dir, args)
 		s := whenReady(t, dir)
-		s.log, s.publisher = log, dialPublisher(t, nats[1], natsPassword)
+		s.log, s.publisher = log, dialPublisher(t, to[1], natsPassword)
 		return s, stop
 	}
 	s, stop := serve()
@@ -162,25 +167,21 @@ func TestForeignStreamWentBack(t *testing.T) {
 	f.stop()
 	putBack(t, older, f.dir)
 	f.start(t)
-	s.within(t, 10*time.Second, "went back")
+	s.says(t, "went back")
 	s.publish(t, third)
 	s.provesAll(t, first, second, third)
 	f.stop()
 	putBack(t, t.TempDir(), f.dir)
 	f.start(t)
-	s.within(t, 10*time.Second, "the stream is gone")
+	s.says(t, "the stream is gone")
 	stop()
 	s, stop = serve() // the tokens were on the server, too
 	s.publish(t, fourth)
 	s.provesAll(t, first, second, third, fourth)
 }
 
-// within holds that the service says something soon.
-func (s *service) within(t *testing.T, limit time.Duration, what string) {
+// says holds that the service says something.
+func (s *service) says(t *testing.T, what string) {
 	t.Helper()
-	start := time.Now()
 	eventually(t, what, func() bool { return strings.Contains(s.log.String(), what) })
-	if took := time.Since(start); took > limit {
-		t.Errorf("%q is said after %v", what, took)
-	}
 }

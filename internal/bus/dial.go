@@ -37,10 +37,9 @@ func Dial(ctx context.Context, o DialOptions) (*Bus, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	since, noted := connected()
-	b := &Bus{since: since, durable: o.Durable, max: o.StreamMaxBytes, replicas: o.Replicas, patience: o.Patience, log: o.Log}
+	b := &Bus{durable: o.Durable, max: o.StreamMaxBytes, replicas: o.Replicas, patience: o.Patience, log: o.Log}
 	err := b.patiently(ctx, "connecting", func(context.Context) (err error) {
-		b.Conn, err = o.connect(noted)
+		b.Conn, err = o.connect()
 		return err
 	})
 	if err != nil {
@@ -49,16 +48,16 @@ func Dial(ctx context.Context, o DialOptions) (*Bus, error) {
 	return b.set(ctx)
 }
 
-func (o DialOptions) connect(more ...nats.Option) (*nats.Conn, error) {
+func (o DialOptions) connect() (*nats.Conn, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	options := append(more, nats.Name("actionlog"), nats.MaxReconnects(-1), nats.Timeout(5*time.Second),
+	options := []nats.Option{nats.Name("actionlog"), nats.MaxReconnects(-1), nats.Timeout(5 * time.Second),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if !o.denied.note(err) {
 				o.Log.Warn("nats", "error", err)
 			}
-		}))
+		})}
 	if o.Password != "" {
 		options = append(options, nats.UserInfo(o.User, o.Password))
 	}

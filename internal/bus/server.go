@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,7 +55,7 @@ type Bus struct {
 	patience time.Duration          // with servers that are not ready yet
 	archived atomic.Bool            // there is an archive: nothing is trimmed before it
 	stream   atomic.Pointer[string] // incarnation
-	since    *atomic.Int64          // when this connection was made, or made again; Unix nanoseconds
+	made     connections
 	log      *slog.Logger
 }
 
@@ -71,32 +72,43 @@ func Run(ctx context.Context, o Options) (*Bus, error) {
 	if err := p.start(); err != nil {
 		return nil, err
 	}
-	since, noted := connected()
-	nc, err := nats.Connect("", noted, nats.InProcessServer(p), nats.UserInfo("internal", p.password), nats.Name("actionlog"),
+	nc, err := nats.Connect("", nats.InProcessServer(p), nats.UserInfo("internal", p.password), nats.Name("actionlog"),
 		nats.CustomInboxPrefix("_INBOX_internal"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { o.Log.Warn("nats", "error", err) }))
 	if err != nil {
 		p.close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	return (&Bus{Conn: nc, since: since, process: p, durable: true, max: o.StreamMaxBytes, log: o.Log}).set(ctx)
+	return (&Bus{Conn: nc, process: p, durable: true, max: o.StreamMaxBytes, log: o.Log}).set(ctx)
 }
 
-// connected notes when a connection is made, and made again.
-func connected() (since *atomic.Int64, note nats.Option) {
-	since = &atomic.Int64{}
-	since.Store(time.Now().UnixNano())
-	return since, nats.ReconnectHandler(func(*nats.Conn) { since.Store(time.Now().UnixNano()) })
+// connections tells when a connection was made, or made again. NATS counts that before the
+// first message of the new connection comes, and tells a handler of it some time after.
+type connections struct {
+	sync.Mutex
+	again uint64
+	since time.Time
 }
 
-// Since is when this connection to the servers was made, or made again.
-func (b *Bus) Since() time.Time { return time.Unix(0, b.since.Load()) }
+func (c *connections) at(again uint64, now time.Time) time.Time {
+	c.Lock()
+	defer c.Unlock()
+	if c.since.IsZero() || c.again != again {
+		c.again, c.since = again, now
+	}
+	return c.since
+}
+
+// Since is when this connection to the servers was made, or made again, or later: when that
+// was first asked. Whatever came over it came after the connection that Since speaks of.
+func (b *Bus) Since() time.Time { return b.made.at(b.Conn.Stats().Reconnects, time.Now()) }
 
 // set completes a bus that is connected.
 func (b *Bus) set(ctx context.Context) (*Bus, error) {
 	if b.max <= 0 {
 		b.max = 10 << 30
 	}
+	b.Since()
 	var err error
 	if b.JS, err = jetstream.New(b.Conn, jetstream.WithPublishAsyncMaxPending(4096)); err == nil {
 		err = b.patiently(ctx, "the streams", b.ensure)

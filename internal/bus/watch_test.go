@@ -100,3 +100,43 @@ func fetch(t *testing.T, c jetstream.Consumer, n int) (messages []jetstream.Msg)
 	}
 	return messages
 }
+
+// A connection that was made again is as old as when that is first noticed, and no older:
+// nothing that came over it is taken for what came over the one before.
+func TestConnections(t *testing.T) {
+	var c connections
+	at := func(s int64) time.Time { return time.Unix(s, 0) }
+	for i, step := range []struct {
+		again     uint64
+		now, want time.Time
+	}{{0, at(1), at(1)}, {0, at(2), at(1)}, {1, at(3), at(3)}, {1, at(9), at(3)}, {3, at(10), at(10)}, {3, at(11), at(10)}} {
+		if got := c.at(step.again, step.now); !got.Equal(step.want) {
+			t.Errorf("step %d: since %v, want %v", i, got, step.want)
+		}
+	}
+}
+
+// A reconnection is known before its first message is.
+func TestSinceReconnection(t *testing.T) {
+	b := start(t, t.TempDir(), Options{})
+	sub, err := b.Conn.SubscribeSync("since")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := b.Since()
+	if again := b.Since(); !again.Equal(before) {
+		t.Fatalf("the same connection is of %v and of %v", before, again)
+	}
+	if err := b.Conn.ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Conn.Publish("since", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sub.NextMsg(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if after := b.Since(); !after.After(before) {
+		t.Errorf("a message came over a new connection, which is of %v as the one before", after)
+	}
+}
