@@ -26,6 +26,7 @@ import (
 //	3  the archive; directory 5
 //	4  restores
 //	5  exports, sessions, roles of tokens
+//	6  days of version 3, which are segments
 func unpacked(t *testing.T, name string) (dir string) {
 	t.Helper()
 	text := zstdText(t, filepath.Join("testdata", "formats", name+".tar.zst"))
@@ -73,7 +74,7 @@ func TestFoldersOfEarlierVersions(t *testing.T) {
 		}
 		published[string(item.Document)] = item.Day()
 	}
-	for _, name := range []string{"2-4d851a3", "3-d09ef8b", "4-05f780d", "5-0659765"} {
+	for _, name := range []string{"2-4d851a3", "3-d09ef8b", "4-05f780d", "5-0659765", "6-6656098"} {
 		t.Run(name, func(t *testing.T) {
 			dir := unpacked(t, name)
 			_, err := os.Stat(filepath.Join(dir, "archive"))

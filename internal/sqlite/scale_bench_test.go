@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"iter"
 	"os"
 	"runtime"
 	"slices"
@@ -65,6 +66,11 @@ func processorTime() time.Duration {
 }
 
 func fillScale(b *testing.B, s *Store, n int, metrics map[string]float64) {
+	fill(b, s, demo.New(1, n).Actions(noon), metrics)
+}
+
+// fill writes documents, in batches of 4,000, parsed before, and closes the days.
+func fill(b *testing.B, s *Store, documents iter.Seq[[]byte], metrics map[string]float64) {
 	var wall, cpu time.Duration
 	var items []actionlog.Item
 	total := 0
@@ -83,7 +89,7 @@ func fillScale(b *testing.B, s *Store, n int, metrics map[string]float64) {
 		total += len(items)
 		items = items[:0]
 	}
-	for doc := range demo.New(1, n).Actions(noon) {
+	for doc := range documents {
 		item, err := actionlog.Parse(doc, nil)
 		if err != nil {
 			b.Fatal(err)
