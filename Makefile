@@ -71,8 +71,8 @@ PARALLEL ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test-go: ## those of Go
 	$(GO) test -parallel $(PARALLEL) -timeout 40m ./...
 
-test-long: ## those of Go whose numbers CI makes smaller, with all of them: ten thousand questions, the whole log on an engine
-	ACTIONLOG_LONG=1 $(GO) test -run 'TestNonInterference|TestOnOpenSearch/(isolation|whole)|TestDamagedOpenSegment' -count 1 -timeout 60m -v ./cmd/actionlog ./internal/archive
+test-long: ## those of Go whose numbers CI makes smaller, with all of them: ten thousand questions, the whole log on an engine, a hundred programs
+	ACTIONLOG_LONG=1 $(GO) test -run 'TestNonInterference|TestOnOpenSearch/(isolation|whole)|TestDamagedOpenSegment|TestSchemathesis|TestStore' -count 1 -timeout 60m -v ./cmd/actionlog ./internal/archive ./internal/elastic
 
 test-page: ## the page: types, build, tests, and in Chromium
 	web/check

@@ -91,7 +91,7 @@ func (r *schemathesisRun) notices(t *testing.T) {
 // output runs schemathesis against an address.
 func (r *schemathesisRun) output(t *testing.T, address string, args ...string) (string, error) {
 	t.Helper()
-	args = append(args, "--max-examples", "25", "--generation-deterministic")
+	args = append(args, "--max-examples", map[bool]string{false: "12", true: "25"}[long()], "--generation-deterministic")
 	if n, err := strconv.Atoi(os.Getenv("ACTIONLOG_CASES")); err == nil { // others each time
 		args = append(args[:len(args)-2], strconv.Itoa(n))
 	}

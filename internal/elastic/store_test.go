@@ -59,9 +59,12 @@ func removeAll(t testing.TB, s *Store) {
 
 func TestMain(m *testing.M) { enginetest.Main(m) }
 
-// The contract of a store, on real engines.
+// The contract of a store, on real engines; with ACTIONLOG_LONG of more programs.
 func TestStore(t *testing.T) {
-	seeds := map[enginetest.Release]string{enginetest.OpenSearch3: "1-60", enginetest.OpenSearch2: "61-80", enginetest.Elasticsearch8: "81-100"}
+	seeds := map[enginetest.Release]string{enginetest.OpenSearch3: "1-24", enginetest.OpenSearch2: "61-70", enginetest.Elasticsearch8: "81-90"}
+	if os.Getenv("ACTIONLOG_LONG") != "" {
+		seeds = map[enginetest.Release]string{enginetest.OpenSearch3: "1-60", enginetest.OpenSearch2: "61-80", enginetest.Elasticsearch8: "81-100"}
+	}
 	for _, r := range enginetest.Releases {
 		t.Run(string(r), func(t *testing.T) {
 			open := func(t *testing.T) actionlog.Store { return openTest(t, enginetest.URL(t, r), Options{}) }

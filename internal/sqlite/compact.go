@@ -102,7 +102,7 @@ func (c *compactor) compact(ctx context.Context, d *day, quiet bool) error {
 			if v.day != d {
 				return nil
 			}
-			v.sparing = true
+			v.spare()
 			if picked := pick(v.segments, quiet); len(picked) > 1 {
 				merged, err = v.merge(picked)
 			}

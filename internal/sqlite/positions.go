@@ -24,7 +24,7 @@ func (s *Store) Positions(ctx context.Context, date actionlog.Day) iter.Seq2[act
 		}
 		stopped := false
 		err := s.read(ctx, d, func(v *view) error {
-			v.sparing = true
+			v.spare()
 			for _, h := range v.segments {
 				r := v.reader(h)
 				for i := range r.All() {

@@ -166,7 +166,7 @@ func (s *Store) learnDay(ctx context.Context, d *day) error {
 		return err
 	}
 	return s.read(ctx, d, func(v *view) (err error) {
-		v.sparing = true
+		v.spare()
 		for _, h := range v.segments {
 			r := v.reader(h)
 			for row := range h.Rows {

@@ -162,7 +162,7 @@ type copier struct {
 
 // run reads all of a day from one view; an error is one of reading.
 func (c *copier) run(v *view) error {
-	v.sparing = true
+	v.spare()
 	for _, h := range v.segments {
 		r := v.reader(h)
 		for i := range r.All() {

@@ -39,7 +39,7 @@ func (s *Store) Scan(ctx context.Context, q actionlog.Query, order actionlog.Ord
 func (s *Store) scanDay(ctx context.Context, q *actionlog.Query, compiled *segment.Query, d *day, order actionlog.Order, yield func(actionlog.Record, error) bool) error {
 	stopped := false
 	err := s.read(ctx, d, func(v *view) error {
-		v.sparing = true
+		v.spare()
 		w, err := v.walk(q, compiled, order, nil)
 		defer w.close()
 		for err == nil {

@@ -11,6 +11,7 @@ import (
 	"actionlog"
 	"actionlog/internal/segment"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
@@ -30,7 +31,16 @@ type view struct {
 	ctx      context.Context
 	conn     *sqlite.Conn
 	segments []*held
-	sparing  bool // what it reads is not worth remembering
+	recent   *simplelru.LRU[int64, []byte] // pieces that it read, where these are not worth remembering for others; nil: they are
+}
+
+// recentPieces are what a view that reads all of a day remembers: about a megabyte. Who goes through several parts of several
+// segments at once, as a merge does, comes back to the same pieces many times.
+const recentPieces = 64
+
+// spare has the view leave alone what others remember.
+func (v *view) spare() {
+	v.recent, _ = simplelru.NewLRU[int64, []byte](recentPieces, nil) // it fails only where there is no room for one
 }
 
 // read runs f with a view of the day; not at all where there is nothing. Errors are translated: damage sets
@@ -181,14 +191,24 @@ func (v *view) piece(no int64) ([]byte, error) {
 	if data, ok := v.store.pieces.Get(key); ok {
 		return data, nil
 	}
+	if v.recent != nil {
+		if data, ok := v.recent.Get(no); ok {
+			return data, nil
+		}
+	}
 	if err := v.ctx.Err(); err != nil {
 		return nil, err
 	}
 	data, err := readPiece(v.conn, no)
-	if err == nil && !v.sparing {
+	switch {
+	case err != nil:
+		return nil, err
+	case v.recent != nil:
+		v.recent.Add(no, data)
+	default:
 		v.store.pieces.Add(key, data)
 	}
-	return data, err
+	return data, nil
 }
 
 // readPiece reads a piece from a file, and checks it.
