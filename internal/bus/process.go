@@ -155,8 +155,19 @@ func (l *natsLog) Warnf(format string, v ...any) {
 	if strings.HasPrefix(format, "Plaintext passwords") {
 		return // they are random, one lives in memory, the other in a file of mode 0600
 	}
-	l.log.Warn("nats: " + fmt.Sprintf(format, v...))
+	text := fmt.Sprintf(format, v...)
+	for _, usual := range afterAKill {
+		if strings.Contains(text, usual) {
+			l.log.Info("nats: the last stop was without notice; what was synced is read anew", "said", text)
+			return
+		}
+	}
+	l.log.Warn("nats: " + text)
 }
+
+// afterAKill is what the server warns of whenever it was killed, which takes nothing from what it has acknowledged
+// (nats-server/server/filestore.go, recoverFullState).
+var afterAKill = []string{"Stream state outdated, last block has additional entries", "Recovering stream state from index errored: prior state file"}
 
 func (l *natsLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)

@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,5 +140,22 @@ func TestSinceReconnection(t *testing.T) {
 	}
 	if after := b.Since(); !after.After(before) {
 		t.Errorf("a message came over a new connection, which is of %v as the one before", after)
+	}
+}
+
+// What the server warns of after every kill is told as the ordinary thing that it is; other warnings stay warnings.
+func TestServerLog(t *testing.T) {
+	var said strings.Builder
+	l := &natsLog{slog.New(slog.NewTextHandler(&said, nil)), &process{}}
+	for _, c := range []struct{ format, level string }{
+		{"Filestore [ACTIONS] Stream state outdated, last block has additional entries, will rebuild", "INFO"},
+		{"Filestore [ACTIONS] Recovering stream state from index errored: prior state file", "INFO"},
+		{"Filestore [ACTIONS] Recovering stream state from index errored: checksum", "WARN"},
+		{"Filestore [ACTIONS] Stream state outdated, found extra blocks, will rebuild", "WARN"},
+	} {
+		said.Reset()
+		if l.Warnf("%s", c.format); !strings.Contains(said.String(), "level="+c.level) || !strings.Contains(said.String(), c.format) {
+			t.Errorf("%q is said as %q", c.format, said.String())
+		}
 	}
 }

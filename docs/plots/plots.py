@@ -1,0 +1,59 @@
+"""Draws docs/plots/growth.svg from docs/plots/growth.txt, which is what
+`make bench BENCH=Growth ACTIONLOG_BENCH_ACTIONS=10000000` printed. `make plots` runs it."""
+
+import pathlib
+import re
+
+import matplotlib
+
+matplotlib.use("svg")
+matplotlib.rcParams.update({"svg.hashsalt": "actionlog", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False})
+import matplotlib.pyplot as plt
+
+HERE = pathlib.Path(__file__).parent
+LINE = re.compile(r"BenchmarkGrowth/actions=(\d+)/days=(\d+)/institutions=(\d+)\S*\s+\d+\s+(.*)")
+AXES = [
+    ("actions, over 93 days, 100 institutions", lambda a, d, i: a if (d, i) == (93, 100) else None),
+    ("days, 1,000,000 actions, 100 institutions", lambda a, d, i: d if (a, i) == (1_000_000, 100) else None),
+    ("institutions, 1,000,000 actions, 93 days", lambda a, d, i: i if (a, d) == (1_000_000, 93) else None),
+]
+QUESTIONS = [("page", "page of 50"), ("page_person", "a person's"), ("page_any", "any word"), ("page_nothing", "nothing found"), ("facet_action", "facet"), ("histogram", "histogram")]
+ROWS = [
+    ("written a second", [("written/s", "written")], "linear"),
+    ("bytes an action", [("B/action", "on disk")], "linear"),
+    ("ms, p50", [(f"{q}_p50_ms", label) for q, label in QUESTIONS], "log"),
+    ("ms, p99", [(f"{q}_p99_ms", label) for q, label in QUESTIONS], "log"),
+    ("MiB of heap; ms to open", [("heap_MiB", "heap, MiB"), ("open_ms", "open, ms")], "linear"),
+]
+
+
+def read(text):
+    for line in text.splitlines():
+        if m := LINE.match(line):
+            parts = m[4].split()
+            yield tuple(map(int, m.group(1, 2, 3))), {unit: float(value) for value, unit in zip(parts[::2], parts[1::2])}
+
+
+def main():
+    measured = dict(read((HERE / "growth.txt").read_text()))
+    figure, panels = plt.subplots(len(ROWS), len(AXES), figsize=(11, 13), sharey="row", squeeze=False)
+    for row, (title, series, scale) in enumerate(ROWS):
+        for column, (about, at) in enumerate(AXES):
+            panel = panels[row][column]
+            for metric, label in series:
+                points = sorted((at(*key), values[metric]) for key, values in measured.items() if at(*key) is not None and metric in values)
+                panel.plot([x for x, _ in points], [y for _, y in points], marker="o", markersize=4, label=label)
+            panel.set_xscale("log")
+            panel.set_yscale(scale)
+            if scale == "linear":
+                panel.set_ylim(bottom=0)
+            panel.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
+            panel.set_ylabel(title if column == 0 else "")
+            if row == len(ROWS) - 1:
+                panel.set_xlabel(about)
+        panels[row][0].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(HERE / "growth.svg", metadata={"Date": None})
+
+
+main()
