@@ -37,18 +37,28 @@ func decodeJSON(doc []byte) (node, error) {
 	if !json.Valid(doc) {
 		return node{}, Invalidf("", "is not valid JSON: %s", syntaxError(doc))
 	}
-	d := decoders.Get().(*decoder)
-	defer decoders.Put(d)
-	d.doc, d.at = doc, 0
+	d := decode(doc, 0)
+	defer d.release()
 	d.space()
-	root := d.value()
+	return d.value(), nil
+}
+
+// decode begins at a place of a document; the caller releases the decoder.
+func decode(doc []byte, at int) *decoder {
+	d := decoders.Get().(*decoder)
+	d.doc, d.at = doc, at
+	return d
+}
+
+func (d *decoder) release() {
 	d.doc = nil
 	clear(d.members[:cap(d.members)])
 	clear(d.items[:cap(d.items)])
+	d.members, d.items = d.members[:0], d.items[:0]
 	if cap(d.members)+cap(d.items) > maxOpen {
 		d.members, d.items = nil, nil
 	}
-	return root, nil
+	decoders.Put(d)
 }
 
 // decoders are used again: what they collect in is as large as most documents need.

@@ -43,8 +43,9 @@ var requiredMembers = map[string]bool{"id": true, "occurred_at": true, "institut
 
 // skim reads the required members of a valid document that is an object.
 func skim(doc []byte) node {
-	d := decoder{doc: doc, at: 1}
-	root := node{kind: '{', end: len(doc), members: make([]member, 0, 8)}
+	d := decode(doc, 1)
+	defer d.release()
+	root := node{kind: '{', end: len(doc), members: make([]member, 0, len(requiredMembers))}
 	for {
 		d.space()
 		if doc[d.at] == '}' {
