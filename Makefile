@@ -19,7 +19,7 @@ LDFLAGS     = -X main.commit=$(COMMIT)$(if $(RELEASE), -X main.release=$(RELEASE
 BINARY     ?= bin/actionlog
 PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: run build cross release-files check-release test test-go test-long test-page race page docs check format bench bench-page pictures fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
+.PHONY: run build cross release-files check-release test test-go test-long test-page race page docs check format bench bench-page pictures plots fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
 
 run: build ## the service on this machine, with demo actions, in the folder data
 	@bin/actionlog serve --data data --demo
@@ -110,6 +110,9 @@ bench-page: build ## the page with a million actions, in Chromium; after web/che
 
 pictures: build ## docs/pictures, of the page with demo data; after web/check, whose modules it uses
 	cd web && ACTIONLOG_BINARY=$(CURDIR)/bin/actionlog node pictures/pictures.mjs
+
+plots: ## docs/growth.md and docs/plots, of what a benchmark printed; needs Python's matplotlib
+	$(or $(ACTIONLOG_TEST_PYTHON),python3) docs/plots/plots.py
 
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

@@ -1,4 +1,4 @@
-"""Draws docs/plots/growth.svg from docs/plots/growth.txt, which is what
+"""Makes docs/growth.md and docs/plots/growth.svg of docs/plots/growth.txt, which is what
 `make bench BENCH=Growth ACTIONLOG_BENCH_ACTIONS=10000000` printed. `make plots` runs it."""
 
 import pathlib
@@ -34,8 +34,41 @@ def read(text):
             yield tuple(map(int, m.group(1, 2, 3))), {unit: float(value) for value, unit in zip(parts[::2], parts[1::2])}
 
 
+COLUMNS = [("written/s", "written a second", "{:,.0f}"), ("B/action", "B an action", "{:.0f}"), ("open_ms", "open, ms", "{:.0f}"), ("heap_MiB", "heap, MiB", "{:.0f}")] + [
+    (q, label, "{:.2f}") for q, label in [("page", "page"), ("page_person", "a person's"), ("page_action_course", "action, course"), ("page_method_code", "method, code"),
+    ("page_any", "any word"), ("page_nothing", "nothing found"), ("facet_action", "facet"), ("histogram", "histogram"), ("count_filtered", "count")]]
+
+
+def cell(values, name, form):
+    if name in values:
+        return form.format(values[name])
+    if f"{name}_p50_ms" in values:
+        return form.format(values[f"{name}_p50_ms"]) + " / " + form.format(values[f"{name}_p99_ms"])
+    return ""
+
+
+def table(measured):
+    yield "| actions | days | institutions | " + " | ".join(label for _, label, _ in COLUMNS) + " |"
+    yield "|" + " ---: |" * (len(COLUMNS) + 3)
+    for key, values in sorted(measured.items()):
+        yield "| " + " | ".join([f"{n:,}" for n in key] + [cell(values, name, form) for name, _, form in COLUMNS]) + " |"
+
+
+TEXT = """# How cost grows
+
+Made by `make plots` of [what was measured](plots/growth.txt) with `make bench BENCH=Growth ACTIONLOG_BENCH_ACTIONS=10000000`: the embedded store alone, in the
+process, on two cores, everything synced. The actions are those of the demo; where there is more than one institution the first has half of them, and the others share the rest. Questions are
+asked of the first one, about all of the days: milliseconds, p50 / p99 of 200. The heap is what the store holds once all of them were asked. What it means for a machine says [capacity](capacity.md).
+
+{table}
+
+![Written a second, bytes, milliseconds and memory over actions, days and institutions](plots/growth.svg)
+"""
+
+
 def main():
     measured = dict(read((HERE / "growth.txt").read_text()))
+    (HERE.parent / "growth.md").write_text(TEXT.format(table="\n".join(table(measured))))
     figure, panels = plt.subplots(len(ROWS), len(AXES), figsize=(11, 13), sharey="row", squeeze=False)
     for row, (title, series, scale) in enumerate(ROWS):
         for column, (about, at) in enumerate(AXES):

@@ -213,7 +213,7 @@ func (r *Reader) code(column, row int) uint32 {
 	if c.width == 0 {
 		return c.constant
 	}
-	codes := r.chunkOf(partColumns+column, row/chunkRows)
+	codes := r.chunkOf(column, row/chunkRows)
 	if at := row % chunkRows * c.width; r.err == nil && at+c.width <= len(codes) {
 		return codeAt(codes[at:], c.width)
 	}

@@ -51,7 +51,7 @@ func (r *Reader) countCodes(column int, set *Set, from, to int, first uint32, co
 		if set.none(begin, end) {
 			continue
 		}
-		codes := r.chunkOf(partColumns+column, no)
+		codes := r.chunkOf(column, no)
 		if r.err != nil || len(codes) < (end-no*chunkRows)*width {
 			r.malformed("a column")
 			return

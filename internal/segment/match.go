@@ -257,7 +257,7 @@ func (m *matching) fillValues(p *plan, to, mask *Set) {
 		if mask != nil && mask.none(from, end) {
 			continue
 		}
-		codes := m.chunkOf(partColumns+p.column, no)
+		codes := m.chunkOf(p.column, no)
 		if len(codes) < (end-no*chunkRows)*col.width {
 			m.malformed("a column")
 			return

@@ -17,12 +17,13 @@ type Reader struct {
 	at   int // the piece that was read last
 	last []byte
 	buf  []byte // of chunks
+	kept Chunks
 
 	block   blockOf
 	streams map[uint32]string // names by code
 	chunk   struct {
-		part, no int // that buf holds; -1: none
-		text     []byte
+		column, no int // -1: none
+		text       []byte
 	}
 }
 
@@ -30,9 +31,18 @@ type Reader struct {
 // last have PieceBytes.
 func (s *Segment) NewReader(codec *Codec, piece func(no int) ([]byte, error)) *Reader {
 	r := &Reader{Segment: s, codec: codec, piece: piece, at: -1, block: blockOf{no: -1}}
-	r.chunk.part = -1
+	r.chunk.column = -1
 	return r
 }
+
+// Chunks keeps chunks of columns, unpacked, for whoever reads the segment next. What was added is not changed any more.
+type Chunks interface {
+	Get(column, no int) (text []byte, ok bool)
+	Add(column, no int, text []byte)
+}
+
+// Keep has the reader look for chunks there, and add what it unpacks.
+func (r *Reader) Keep(in Chunks) { r.kept = in }
 
 // InMemory is the pieces of a whole segment.
 func InMemory(image []byte) func(no int) ([]byte, error) {
@@ -108,26 +118,41 @@ func (r *Reader) uint32(part, from int) int {
 
 // Chunks: a part of them begins with n+1 places of 4 bytes each, counted from behind these, and then has the chunks, packed.
 
-// chunkOf returns a chunk of a part, unpacked; it holds until the next one is asked for.
-func (r *Reader) chunkOf(part, no int) []byte {
-	if r.chunk.part == part && r.chunk.no == no {
+// chunkOf returns a chunk of a column, unpacked; it holds until the next one is asked for.
+func (r *Reader) chunkOf(column, no int) []byte {
+	if r.chunk.column == column && r.chunk.no == no {
 		return r.chunk.text
 	}
+	if r.kept != nil && r.err == nil {
+		if text, ok := r.kept.Get(column, no); ok {
+			r.chunk.column, r.chunk.no, r.chunk.text = column, no, text
+			return text
+		}
+	}
+	part := partColumns + column
 	head := 4 * ((r.Rows+chunkRows-1)/chunkRows + 1)
 	ends := r.read(part, 4*no, 8)
 	from, to := int(binary.LittleEndian.Uint32(ends)), int(binary.LittleEndian.Uint32(ends[4:]))
 	packed := r.read(part, head+from, to-from)
-	text, err := r.codec.unpack(packed, r.buf)
+	into := r.buf
+	if r.kept != nil {
+		into = make([]byte, 0, min(chunkRows, r.Rows-no*chunkRows)*r.columns[column].width)
+	}
+	text, err := r.codec.unpack(packed, into)
 	if err != nil {
 		r.fail(err)
 	}
-	if r.err != nil {
+	switch {
+	case r.err != nil:
 		return nil
-	}
-	if packed[0] == compressed && len(text) <= chunkRows*5 { // a plain one is the piece itself, which others read
+	case packed[0] != compressed: // a plain one is the piece itself, which others read
+	case len(text) > chunkRows*5: // it is not what was written, which will show
+	case r.kept != nil:
+		r.kept.Add(column, no, text)
+	default:
 		r.buf = text
 	}
-	r.chunk.part, r.chunk.no, r.chunk.text = part, no, text
+	r.chunk.column, r.chunk.no, r.chunk.text = column, no, text
 	return text
 }
 

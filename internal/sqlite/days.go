@@ -24,6 +24,7 @@ const (
 	writerCacheKiB = 512
 	readerCacheKiB = 128
 	pieceCache     = 2048 // pieces of segments that are kept in memory: 32 MiB at most
+	chunkCache     = 4096 // chunks of columns that are kept unpacked: 4 to 12 KiB each
 )
 
 // Options of a store; zero values are the defaults named.
@@ -42,6 +43,7 @@ type Store struct {
 	key   segment.Key // of the words of new days
 
 	pieces    *lru.Cache[pieceKey, []byte]
+	chunks    *lru.Cache[chunkKey, []byte]
 	builders  sync.Pool // of *segment.Builder
 	compactor compactor
 	idle      idleReaders
@@ -85,6 +87,9 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	s.codec, err = segment.NewCodec()
 	if err == nil {
 		s.pieces, err = lru.New[pieceKey, []byte](pieceCache)
+	}
+	if err == nil {
+		s.chunks, err = lru.New[chunkKey, []byte](chunkCache)
 	}
 	if err == nil {
 		err = s.load(ctx)

@@ -183,7 +183,33 @@ type pieceKey struct {
 
 // reader reads a segment of the view.
 func (v *view) reader(h *held) *segment.Reader {
-	return h.NewReader(v.store.codec, func(no int) ([]byte, error) { return v.piece(h.no<<pieceBits | int64(no)) })
+	r := h.NewReader(v.store.codec, func(no int) ([]byte, error) { return v.piece(h.no<<pieceBits | int64(no)) })
+	if v.recent == nil {
+		r.Keep(chunks{v.store, v.serial, h.no})
+	}
+	return r
+}
+
+// chunks are those of a segment that the store remembers.
+type chunks struct {
+	store   *Store
+	day     uint64
+	segment int64
+}
+
+// chunkKey names a chunk of a column in the cache.
+type chunkKey struct {
+	day        uint64
+	segment    int64
+	column, no int
+}
+
+func (c chunks) Get(column, no int) ([]byte, bool) {
+	return c.store.chunks.Get(chunkKey{c.day, c.segment, column, no})
+}
+
+func (c chunks) Add(column, no int, text []byte) {
+	c.store.chunks.Add(chunkKey{c.day, c.segment, column, no}, text)
 }
 
 func (v *view) piece(no int64) ([]byte, error) {
