@@ -58,16 +58,23 @@ func rolesOf(method, path string) string {
 
 func (r *reference) parameters(o described) {
 	var rows []described
-	filters := false
+	takes := func(name string) bool {
+		return slices.ContainsFunc(o.at("parameters").items(), func(p described) bool { return p.reference() == name })
+	}
+	filters := takes("user") // and the others, or it says which not
 	for _, p := range o.at("parameters").items() {
-		if r.isFilter(p.reference()) {
-			filters = true
-			continue
+		if !filters || !r.isFilter(p.reference()) {
+			rows = append(rows, p.resolved())
 		}
-		rows = append(rows, p.resolved())
 	}
 	if filters {
-		fmt.Fprint(r, "\nTakes the [filters](#filters).\n")
+		var but []string
+		for name := range r.at("components", "parameters").members() {
+			if r.isFilter(name) && !takes(name) {
+				but = append(but, "`"+name+"`")
+			}
+		}
+		fmt.Fprintf(r, "\nTakes the [filters](#filters)%s.\n", strings.TrimSuffix(" but "+strings.Join(but, ", "), " but "))
 	}
 	if len(rows) == 0 {
 		return
@@ -230,6 +237,15 @@ func rangeOf(s described) string {
 	return ""
 }
 
+// exampleValues are those of parameters that a request cannot do without.
+var exampleValues = map[string]string{"field": "actor", "q": "melody%20wang"}
+
+// exampleBodies stand for bodies in which one of several members is required.
+var exampleBodies = map[string]string{
+	"POST /v1/reindex": `{"all":true}`,
+	"POST /v1/tokens":  `{"name":"siem","roles":["auditor"],"institutions":["my-school"]}`,
+}
+
 // example shows the request as curl, and what is answered.
 func (r *reference) example(method, path string, o described) {
 	curl := "curl "
@@ -240,11 +256,22 @@ func (r *reference) example(method, path string, o described) {
 		curl += "-X " + method + " "
 	}
 	if schema := jsonOf(o.at("requestBody")); schema.Node != nil {
-		curl += "-H 'Content-Type: application/json' -d '" + compact(sample(schema, "", 0)) + "' "
+		body := cmp.Or(exampleBodies[method+" "+path], compact(sample(schema, "", 0)))
+		curl += "-H 'Content-Type: application/json' -d '" + body + "' "
 	}
 	url := strings.NewReplacer("{institution}", "my-school", "{id}", "ID", "{position}", "ab12cd34.17", "{of}", "my-school").Replace(path)
-	if r.isFilter("range") && slices.ContainsFunc(o.at("parameters").items(), func(p described) bool { return p.reference() == "range" }) {
-		url += "?range=30d"
+	query := []string{}
+	for _, p := range o.at("parameters").items() {
+		switch name := p.resolved().text("name"); {
+		case p.resolved().text("in") != "query":
+		case p.resolved().text("required") == "true":
+			query = append(query, name+"="+exampleValues[name])
+		case name == "range":
+			query = append(query, "range=30d")
+		}
+	}
+	if len(query) > 0 {
+		url += "?" + strings.Join(query, "&")
 	}
 	fmt.Fprintf(r, "\n```\n%s\"$URL%s\"\n```\n", curl, url)
 	for status, answer := range o.at("responses").members() {

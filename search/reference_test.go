@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ func TestReference(t *testing.T) {
 	if err := yaml.Unmarshal(actionlog.OpenAPI(), &root); err != nil {
 		t.Fatal(err)
 	}
+	saysSomething(t, root.Content[0])
 	r := &reference{described: described{root.Content[0], root.Content[0]}}
 	want := r.write()
 	path := filepath.Join("..", "docs", "api.md")
@@ -37,11 +39,24 @@ func TestReference(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Error("docs/api.md is not openapi.yaml's: make docs, and look at the difference")
 	}
+	if unset := regexp.MustCompile(`[?&][a-z_]+=["&]`).Find(want); unset != nil {
+		t.Errorf("an example has a parameter without a value: %s", unset)
+	}
 	for route := range routeRoles {
 		method, path, _ := strings.Cut(route, " ")
 		if heading := "\n### " + method + " " + braced(path) + "\n"; !bytes.Contains(want, []byte(heading)) {
 			t.Errorf("%s is not in it", route)
 		}
+	}
+}
+
+// saysSomething holds that no member is empty: a comma that is not quoted cuts a text off, and what is behind it becomes a key.
+func saysSomething(t *testing.T, n *yaml.Node) {
+	for i, child := range n.Content {
+		if child.Tag == "!!null" && n.Kind == yaml.MappingNode && i%2 == 1 {
+			t.Errorf("openapi.yaml:%d: %q has no value", child.Line, n.Content[i-1].Value)
+		}
+		saysSomething(t, child)
 	}
 }
 

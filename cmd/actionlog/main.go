@@ -113,7 +113,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func newParser(cli *commands, out *console, more ...kong.Option) (*kong.Kong, error) {
 	parser, err := kong.New(cli, append(more,
 		kong.Name("actionlog"),
-		kong.Description("The action log: who did what, to whom, and when.\n\nEvery option can also be set by the environment variable named beside it, and, but for filters, in the file given by --config."),
+		kong.Description("The action log: who did what, to whom, and when.\n\nAn option that has an environment variable beside it can be set by that; all but filters also in the file given by --config."),
 		kong.Writers(out.out, out.err),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

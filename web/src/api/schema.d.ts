@@ -3366,7 +3366,7 @@ export interface components {
             dead: number;
             differences: components["schemas"]["Difference"][];
             indexed: number;
-            /** @description Archived */
+            /** @description Archived, and none of these. To be 0. */
             missing: number;
             /** @description Archived; the store is not as far yet. */
             pending: number;
@@ -3374,7 +3374,7 @@ export interface components {
             repeats: number;
             /** @description Older than the store keeps. */
             too_old: number;
-            /** @description Indexed */
+            /** @description Indexed, and not archived. To be 0. */
             unarchived: number;
         };
         /** @description An entry of the catalogue. */
@@ -3570,6 +3570,14 @@ export interface components {
             };
             /** @enum {string} */
             category: "institution" | "portal" | "course" | "api";
+            /** @description An array of objects {field, before, after}; before and after are any JSON. */
+            changes?: unknown;
+            /** @description An object {id, title}. */
+            class?: unknown;
+            /** @description An object {id, title}. */
+            course?: unknown;
+            /** @description An object: anything else. It is kept whole, and its words are found by `any`. */
+            details?: unknown;
             id: string;
             institution: {
                 id: string;
@@ -3577,8 +3585,26 @@ export interface components {
             };
             /** Format: date-time */
             occurred_at: string;
+            /** @description For whom the actor acted; an object as `actor`. */
+            on_behalf_of?: unknown;
+            /** @description An object {ip, user_agent, channel} of strings; channels are web, api, lti, job, staff_console and others. */
+            origin?: unknown;
+            /** @description `success`, `failure` or `unknown`. Of this and the following members one that is not as described is kept, not searched, and named by a warning. */
+            outcome?: unknown;
+            /** @description A string: why it failed, say. */
+            reason?: unknown;
+            /** @description The request that did it: an object {method, url, route, content_type} of strings. */
+            request?: unknown;
+            /** @description An object {code}, an integer. */
+            response?: unknown;
             /** @constant */
             schema?: "action/1";
+            /** @description A string: a sentence for people. */
+            summary?: unknown;
+            /** @description To whom or what it was done: an array of objects {kind, id, name, email, external_id, roles}. */
+            targets?: unknown;
+            /** @description An object {request_id, session_id, batch_id} of strings; actions of one bulk operation share batch_id. */
+            trace?: unknown;
         };
         /** @description An action as an event of the Elastic Common Schema 9.4.0, whose names these are, but for those under actionlog. docs/ecs.md has the mapping. */
         EcsEvent: {
@@ -3981,7 +4007,7 @@ export interface components {
             /** @description More are meant than are listed. Of exact ones all are searched; of near ones those that are listed. */
             more?: boolean;
             name?: string;
-            /** @description Whether their actions are in the answer; false of near ones that are only offered */
+            /** @description Whether their actions are in the answer; false of near ones that are only offered, on the first page. */
             searched: boolean;
             title?: string;
             /** @description As it was given. */
@@ -4666,7 +4692,7 @@ export interface components {
                 "text/csv": string;
             };
         };
-        /** @description The export job as it is now. 409 where it is over already. */
+        /** @description The export job as it is now. */
         ExportJob: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestID"];
@@ -4995,7 +5021,7 @@ export interface components {
                 "application/json": components["schemas"]["Replayed"];
             };
         };
-        /** @description The restore as it is now. 409 where it cannot take the step. */
+        /** @description The restore as it is now. */
         Restore: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestID"];
@@ -5101,7 +5127,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description As Later, of a sign-in. */
+        /** @description Too many sign-ins, or the provider is away. Come again after Retry-After seconds. */
         SignInLater: {
             headers: {
                 "Content-Language": components["headers"]["Language"];
