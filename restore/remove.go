@@ -79,15 +79,17 @@ func (r *Runner) removeDay(ctx context.Context, institution string, day actionlo
 	}
 	err := r.Store.Remove(ctx, institution, day)
 	if errors.Is(err, actionlog.ErrUnavailable) {
-		if is, e := r.isDamaged(ctx, day); e == nil && is {
+		if is, e := isDamaged(ctx, r.Store, day); e == nil && is {
 			return r.dropDamaged(ctx, day)
 		}
 	}
 	return err
 }
 
-func (r *Runner) isDamaged(ctx context.Context, day actionlog.Day) (bool, error) {
-	days, err := r.Store.Days(ctx)
+func isDamaged(ctx context.Context, store interface {
+	Days(ctx context.Context) ([]actionlog.DayInfo, error)
+}, day actionlog.Day) (bool, error) {
+	days, err := store.Days(ctx)
 	return slices.ContainsFunc(days, func(d actionlog.DayInfo) bool { return d.Day == day && d.Damage != "" }), err
 }
 

@@ -44,6 +44,7 @@ type Store interface {
 
 // Live is the store of what is searchable as it is.
 type Live interface {
+	Days(ctx context.Context) ([]actionlog.DayInfo, error)
 	// Held lists days before a day that have actions, or cannot be read.
 	Held(ctx context.Context, before actionlog.Day) ([]actionlog.Day, error)
 	Rebuild(ctx context.Context, day actionlog.Day, fill func(w actionlog.Writer) error) error

@@ -369,7 +369,7 @@ func (s *server) ready(c *gin.Context) {
 
 func (s *server) institutions(c *gin.Context) {
 	all, err := s.Institutions.Institutions(c.Request.Context())
-	if err != nil {
+	if err != nil && (len(principal(c).Named()) == 0 || !errors.Is(err, actionlog.ErrUnavailable)) {
 		s.fail(c, err)
 		return
 	}
@@ -383,7 +383,7 @@ func (s *server) institutions(c *gin.Context) {
 			data = append(data, institution(i))
 		}
 	}
-	for _, id := range p.Named() { // also those that have no actions yet
+	for _, id := range p.Named() { // also those that have no actions yet, or whose names cannot be read now
 		if !slices.ContainsFunc(data, func(i institution) bool { return i.ID == id }) {
 			data = append(data, institution{ID: id})
 		}

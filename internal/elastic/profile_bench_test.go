@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -175,7 +174,7 @@ func BenchmarkIndexSize(b *testing.B) {
 	slices.SortFunc(names, func(x, y string) int { return fields[y] - fields[x] })
 	for _, name := range names {
 		if of := float64(fields[name]) / float64(n); of >= 0.5 {
-			b.Log(fmt.Sprintf("%-24s %6.1f B/action", name, of))
+			b.Logf("%-24s %6.1f B/action", name, of)
 		}
 	}
 	for b.Loop() {

@@ -208,21 +208,21 @@ func personIn(p actionlog.PersonMatch, role string) *condition {
 	return &condition{op: opName, tag: role, words: p.Words}
 }
 
-// name is the condition of a name in a role, of an action that has so many targets at most.
-func (c *condition) name(targets int) *condition {
-	slots := 1
+// slots is how many names in the role of an opName an action may have, of so many targets at most.
+func (c *condition) slots(targets int) int {
 	if c.tag == roleTarget {
-		slots = targets
+		return targets
 	}
-	var names []*condition
-	for slot := range slots {
-		var all []*condition
-		for _, w := range c.words {
-			all = append(all, word(tagName, c.tag, strconv.Itoa(slot), "_", w))
-		}
-		names = append(names, group(opAnd, all))
+	return 1
+}
+
+// name is the condition of the name in a slot.
+func (c *condition) name(slot int) *condition {
+	var all []*condition
+	for _, w := range c.words {
+		all = append(all, word(tagName, c.tag, strconv.Itoa(slot), "_", w))
 	}
-	return group(opOr, names)
+	return group(opAnd, all)
 }
 
 func (c compiler) titled(tag string, t actionlog.TitledMatch) []*condition {

@@ -94,7 +94,11 @@ func (c *condition) describe() string {
 	case opValues:
 		return fmt.Sprintf("column %d from %q to before %q", c.column, c.low, c.high)
 	case opName:
-		return c.name(2).describe()
+		var names []*condition
+		for slot := range c.slots(2) {
+			names = append(names, c.name(slot))
+		}
+		return group(opOr, names).describe()
 	case opAnd:
 		return "(" + strings.Join(all, " and ") + ")"
 	case opOr:

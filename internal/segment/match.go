@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 	"slices"
 )
 
@@ -88,7 +89,7 @@ func (m *matching) plan(c *condition) *plan {
 		}
 		return p
 	case opOr:
-		return m.or(c.all)
+		return m.or(slices.Values(c.all))
 	case opButNot:
 		first := m.plan(c.all[0])
 		if first == nil {
@@ -102,14 +103,20 @@ func (m *matching) plan(c *condition) *plan {
 		}
 		return p
 	case opName:
-		return m.plan(c.name(m.targets))
+		return m.or(func(yield func(*condition) bool) { // one after the other: there may be thousands of targets
+			for slot := range c.slots(m.targets) {
+				if !yield(c.name(slot)) {
+					return
+				}
+			}
+		})
 	}
 	return m.leaf(c)
 }
 
-func (m *matching) or(all []*condition) *plan {
+func (m *matching) or(all iter.Seq[*condition]) *plan {
 	p := &plan{op: opOr}
-	for _, x := range all {
+	for x := range all {
 		if child := m.plan(x); child != nil {
 			p.all, p.weight = append(p.all, child), p.weight+child.weight
 		}

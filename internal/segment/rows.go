@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sort"
 	"time"
@@ -217,7 +218,7 @@ func (r *Reader) documents(frame []byte, rows int) [][]byte {
 	}
 	text, err := r.codec.decoder.DecodeAll(frame, nil)
 	if err != nil {
-		r.fail(err)
+		r.fail(fmt.Errorf("%w: %w", errMalformed, err))
 	}
 	v := varints{b: text}
 	lengths := make([]int, rows)

@@ -29,6 +29,9 @@ const (
 	quietShare = 16
 )
 
+// mergePause is how long a day is left alone after a merge that failed.
+const mergePause = time.Minute
+
 // compactor merges segments, one day at a time.
 type compactor struct {
 	store *Store
@@ -73,8 +76,12 @@ func (c *compactor) run() {
 		case <-c.more:
 		}
 		for d := c.take(); d != nil && ctx.Err() == nil; d = c.take() {
+			if time.Now().Before(d.mergeAgain) {
+				continue
+			}
 			if err := c.compact(ctx, d, d.quiet()); err != nil && ctx.Err() == nil {
-				c.store.log.Warn("segments of a day are not merged", "day", d.date, "error", err)
+				d.mergeAgain = time.Now().Add(mergePause)
+				c.store.log.Warn("segments of a day are not merged", "day", d.date, "error", err, "again_in", mergePause)
 			}
 		}
 	}
@@ -108,8 +115,8 @@ func (c *compactor) compact(ctx context.Context, d *day, quiet bool) error {
 			}
 			return err
 		})
-		if err == nil {
-			err = c.store.judge(ctx, d, c.store.removeTrash(d))
+		if e := c.store.judge(ctx, d, c.store.removeTrash(d)); err == nil {
+			err = e
 		}
 		if err != nil || !merged {
 			return err
@@ -184,12 +191,15 @@ func (v *view) merge(picked []*held) (bool, error) {
 				}
 				return v.enter(h, picked)
 			})
-			if err != nil || to == s.Pieces() {
+			if to == s.Pieces() {
 				return v.inserted(err, h, picked)
 			}
-			return nil
+			return err
 		})
 		if err != nil {
+			if to < s.Pieces() { // it never counted, and nobody reads it
+				v.discard(h.no)
+			}
 			return false, err
 		}
 	}
@@ -215,6 +225,11 @@ func (s *Store) removeTrash(d *day) error {
 	trash := d.trash
 	d.trash = nil
 	d.mu.Unlock()
+	defer func() { // what is left after an error is for the next time
+		for _, no := range trash {
+			d.discard(no)
+		}
+	}()
 	for len(trash) > 0 {
 		err := func() error {
 			d.write.Lock()
@@ -239,6 +254,13 @@ func (s *Store) removeTrash(d *day) error {
 		}
 	}
 	return nil
+}
+
+// discard notes a segment whose pieces nobody needs.
+func (d *day) discard(no int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.trash = append(d.trash, no)
 }
 
 // roomPages is how many unused pages a file may have, beside a quarter of its own.

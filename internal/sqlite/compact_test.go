@@ -197,6 +197,7 @@ func TestSegmentMissing(t *testing.T) {
 		"one too many":         "INSERT INTO segment SELECT 77, head FROM segment WHERE no = 1",
 		"the list is missing":  "DELETE FROM setting WHERE name = 'segments'",
 		"the key is missing":   "DELETE FROM setting WHERE name = 'key'",
+		"the key is another":   "UPDATE setting SET value = zeroblob(16) WHERE name = 'key'",
 		"a piece is missing":   "DELETE FROM piece WHERE no = 1 << 20",
 		"pieces are exchanged": "UPDATE piece SET no = CASE no WHEN 1 << 20 THEN -1 WHEN 2 << 20 THEN -2 END; UPDATE piece SET no = CASE no WHEN -1 THEN 2 << 20 WHEN -2 THEN 1 << 20 END",
 	} {

@@ -28,12 +28,16 @@ type day struct {
 	writer   *sqlite.Conn
 	lastUsed time.Time
 	swept    bool // no piece is left of a merge that did not end
+	building bool // it is no day yet: nobody but who makes it writes to it
 
 	idle *idleReaders
+
+	mergeAgain time.Time // the compactor's: not before
 
 	mu      sync.Mutex
 	written bool  // the file is there, with its schema
 	gone    bool  // dropped or set aside: no connection is made any more
+	leaving bool  // another file is about to take its place: nobody sets it aside
 	damage  error // why it was set aside
 	readers []*reader
 
@@ -93,7 +97,7 @@ func (s *Store) setAside(d *day, cause error) {
 	if d.next() != nil { // it was rebuilt this moment
 		return
 	}
-	if err := s.setFilesAside(d.path, mark); err != nil {
+	if err := errors.Join(s.setFilesAside(d.path, mark), s.removeNumbers(d.date, d.number)); err != nil {
 		s.log.Error("setting aside", "file", d.path, "error", err)
 	}
 	// Only now may the day be made anew: what is written must not be renamed.
@@ -123,11 +127,26 @@ func (d *day) next() *day {
 func (d *day) leave(damage error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.gone {
+	if d.gone || d.leaving {
 		return false
 	}
 	d.gone, d.damage = true, damage
 	return true
+}
+
+// replace says that another file is about to take the day's place, or is not any more; false: the day is gone already.
+func (d *day) replace(begin bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.leaving = begin && !d.gone
+	return d.leaving
+}
+
+// dropped tells whether the day was to be dropped.
+func (d *day) dropped() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gone && d.damage == nil && d.successor == nil
 }
 
 // writable tells whether a connection for writing may be made; d.write is held.
@@ -219,14 +238,21 @@ func (s *Store) closeIdle() {
 		}
 		limit := time.Now().Add(-idleAfter)
 		for _, d := range s.allDays() {
-			if d.closeIdle(limit) {
+			if d.closeIdle(limit) && d.mergeable() {
 				s.compactor.add(d)
 			}
 		}
-		if err := s.people.mergeNames(s.stopJanitor); err != nil {
+		if err := s.judgePeople(s.people.mergeNames(s.stopJanitor)); err != nil {
 			s.log.Warn("merging the directory's names", "error", err)
 		}
 	}
+}
+
+// mergeable tells whether there is anything to do for the compactor of a day that nobody writes to.
+func (d *day) mergeable() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.loaded && !d.gone && (len(d.trash) > 0 || len(pick(d.segments, true)) > 1)
 }
 
 // closeIdle tells whether nobody writes to the day any more.

@@ -53,7 +53,7 @@ func versionOf(path string) (int64, error) {
 }
 
 func (s *Store) convertDay(ctx context.Context, old *day) (n int, err error) {
-	r := s.newRenewal(old.date, old.number+1, nil)
+	r := s.newRenewal(old.date, nil)
 	defer r.giveUp(&err)
 	if n, err = r.copyRows(ctx, old.path); err != nil {
 		return n, err
@@ -106,9 +106,7 @@ func (r *renewal) copyRows(ctx context.Context, path string) (n int, err error) 
 		}
 		if err == nil {
 			n++
-			if c.items = append(c.items, item); len(c.items) == convertBatch {
-				err = c.flush()
-			}
+			err = c.add(item, convertBatch)
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -136,11 +134,12 @@ type rowBlocks struct {
 	conn    *sqlite.Conn
 	decoder *zstd.Decoder
 	kept    map[int64][][]byte
+	bytes   int // of kept
 }
 
 func newRowBlocks(c *sqlite.Conn) (*rowBlocks, error) {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
-	return &rowBlocks{c, d, map[int64][][]byte{}}, err
+	return &rowBlocks{conn: c, decoder: d, kept: map[int64][][]byte{}}, err
 }
 
 // item is an action of selectRows.
@@ -156,7 +155,11 @@ func (b *rowBlocks) item(stmt *sqlite.Stmt) (actionlog.Item, error) {
 			return actionlog.Item{}, fmt.Errorf("%w: warnings: %w", errPiece, err)
 		}
 	}
-	return r.Item()
+	item, err := r.Item()
+	if err != nil { // a rule that is newer than the action: the archive makes the day anew without it, and says so
+		err = fmt.Errorf("%w: %s of %s: %w", errPiece, r.ID, r.Institution, err)
+	}
+	return item, err
 }
 
 func (b *rowBlocks) document(no int64, slot int) ([]byte, error) {
@@ -171,45 +174,48 @@ func (b *rowBlocks) document(no int64, slot int) ([]byte, error) {
 		if err = errors.Join(err, stmt.Reset()); err != nil || !found {
 			return nil, errors.Join(err, fmt.Errorf("%w: a block", errPiece))
 		}
-		if documents, err = b.unpack(data); err != nil {
+		size := 0
+		if documents, size, err = b.unpack(data); err != nil {
 			return nil, err
 		}
-		if len(b.kept) >= 64 {
+		if b.bytes += size; len(b.kept) >= 64 || b.bytes > batchBytes {
 			clear(b.kept)
+			b.bytes = size
 		}
 		b.kept[no] = documents
 	}
-	if slot >= len(documents) {
+	if slot < 0 || slot >= len(documents) {
 		return nil, fmt.Errorf("%w: a block", errPiece)
 	}
 	return documents[slot], nil
 }
 
 // unpack reads a block: the number of documents, their lengths, and the documents.
-func (b *rowBlocks) unpack(data []byte) (documents [][]byte, err error) {
+func (b *rowBlocks) unpack(data []byte) (documents [][]byte, size int, err error) {
 	plain, err := b.decoder.DecodeAll(data, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errPiece, err)
+		return nil, 0, fmt.Errorf("%w: %w", errPiece, err)
 	}
-	next := func() int {
+	size = len(plain)
+	next := func() uint64 {
 		v, n := binary.Uvarint(plain)
 		if n <= 0 {
 			err = fmt.Errorf("%w: a block", errPiece)
 			return 0
 		}
 		plain = plain[n:]
-		return int(v)
+		return v
 	}
-	lengths := make([]int, min(next(), 1<<16))
+	lengths := make([]uint64, min(next(), 1<<16))
 	for i := range lengths {
 		lengths[i] = next()
 	}
 	for _, n := range lengths {
-		if err != nil || n > len(plain) {
-			return nil, errors.Join(err, fmt.Errorf("%w: a block", errPiece))
+		if err != nil || n > uint64(len(plain)) {
+			return nil, 0, errors.Join(err, fmt.Errorf("%w: a block", errPiece))
 		}
 		documents = append(documents, plain[:n:n])
 		plain = plain[n:]
 	}
-	return documents, err
+	return documents, size, err
 }

@@ -79,6 +79,7 @@ func TestDamagedDayOfRows(t *testing.T) {
 		"no zstd":            "UPDATE block SET data = x'00112233'",
 		"a block is missing": "DELETE FROM block",
 		"a slot too far":     "UPDATE action SET slot = 300 WHERE n = 7",
+		"a slot before":      "UPDATE action SET slot = -1 WHERE n = 7",
 		"odd warnings":       "UPDATE action SET warnings = '[' WHERE n = 7",
 	} {
 		t.Run(name, func(t *testing.T) {

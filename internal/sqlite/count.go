@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -119,6 +120,7 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 	sums := sums{some: map[sumKey]*summed{}}
 	defer sums.close()
 	var mu sync.Mutex // of sums
+	var failed error  // of sums, which is no day's
 	mergeStaff := field == actionlog.FieldActor && q.Staff != actionlog.StaffShown
 	err := s.eachDay(ctx, &q, func(v *view, compiled *segment.Query) (bool, error) {
 		return true, v.countValues(&q, compiled, column, func(c segment.Counted) error {
@@ -128,9 +130,15 @@ func (s *Store) Facet(ctx context.Context, q actionlog.Query, field actionlog.Fi
 			c.Staff = mergeStaff && c.Staff
 			mu.Lock()
 			defer mu.Unlock()
-			return sums.add(c)
+			if failed == nil {
+				failed = sums.add(c)
+			}
+			return nil
 		})
 	})
+	if failed != nil {
+		err = fmt.Errorf("adding up: %w: %w", actionlog.ErrUnavailable, failed)
+	}
 	if err != nil {
 		return actionlog.Facet{}, err
 	}
@@ -144,6 +152,18 @@ func (v *view) countValues(q *actionlog.Query, compiled *segment.Query, column i
 	if len(v.segments) > 1 && segment.Labelled(column) {
 		day = map[sumKey]*summed{}
 	}
+	give := func() (err error) { // what the day has so far
+		if len(day) > 0 {
+			err = v.label(q.Institution, column, day)
+		}
+		for key, sum := range day {
+			if err == nil {
+				err = each(segment.Counted{Value: key.value, Staff: key.staff, Label: sum.label, Count: sum.count})
+			}
+		}
+		clear(day)
+		return err
+	}
 	_, err := v.matches(q, compiled, func(f find, set *segment.Set) (bool, error) {
 		return true, f.CountValues(column, set, f.institution.Place, f.low, f.high, func(c segment.Counted) error {
 			key := sumKey{c.Value, c.Staff}
@@ -151,20 +171,20 @@ func (v *view) countValues(q *actionlog.Query, compiled *segment.Query, column i
 				there.count += c.Count
 				return nil
 			}
-			if day == nil || len(day) >= maxSums {
+			if day == nil {
 				return each(c)
+			}
+			if len(day) >= maxSums {
+				if err := give(); err != nil {
+					return err
+				}
 			}
 			day[key] = &summed{c.Label, c.Count}
 			return nil
 		})
 	})
-	if err == nil && len(day) > 0 {
-		err = v.label(q.Institution, column, day)
-	}
-	for key, sum := range day {
-		if err == nil {
-			err = each(segment.Counted{Value: key.value, Staff: key.staff, Label: sum.label, Count: sum.count})
-		}
+	if err == nil {
+		err = give()
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"sync"
@@ -52,6 +53,7 @@ type Store struct {
 	mu      sync.Mutex
 	days    map[actionlog.Day]*day
 	damaged map[actionlog.Day]string
+	numbers map[actionlog.Day]int // the highest number of a file that the day has or had
 	people  *directory
 
 	building building   // of people
@@ -81,7 +83,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, log: o.Log, now: o.Now, lock: lock,
-		days: map[actionlog.Day]*day{}, damaged: map[actionlog.Day]string{}, stopJanitor: make(chan struct{})}
+		days: map[actionlog.Day]*day{}, damaged: map[actionlog.Day]string{}, numbers: map[actionlog.Day]int{}, stopJanitor: make(chan struct{})}
 	s.compactor = compactor{store: s, more: make(chan struct{}, 1)}
 	s.key = segment.NewKey()
 	s.codec, err = segment.NewCodec()
@@ -181,10 +183,28 @@ func (s *Store) day(date actionlog.Day, create bool) *day {
 	defer s.mu.Unlock()
 	d := s.days[date]
 	if d == nil && create {
-		d = s.newDay(date, 0, s.dayPath(date, 0))
+		number := s.nextFileLocked(date)
+		d = s.newDay(date, number, s.dayPath(date, number))
 		s.days[date] = d
 	}
 	return d
+}
+
+// nextFile is the number of the day's next file: behind every one that there was, so that no file of before, which could
+// not be renamed or removed, is ever taken for the newer one.
+func (s *Store) nextFile(date actionlog.Day) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nextFileLocked(date)
+}
+
+func (s *Store) nextFileLocked(date actionlog.Day) int {
+	number, used := s.numbers[date]
+	if used {
+		number++
+	}
+	s.numbers[date] = number
+	return number
 }
 
 // Days implements actionlog.Keeper.
@@ -201,7 +221,10 @@ func (s *Store) Days(ctx context.Context) ([]actionlog.DayInfo, error) {
 		if err != nil && !errors.Is(err, actionlog.ErrUnavailable) {
 			return nil, err
 		}
-		if err == nil && info.Actions > 0 {
+		if err == nil && d.dropped() {
+			info.Damage = "it was to be dropped, and its file could not be removed"
+		}
+		if err == nil && (info.Actions > 0 || info.Damage != "") {
 			infos = append(infos, info)
 		}
 	}
@@ -225,12 +248,14 @@ func fileSize(path string) int64 {
 // Drop implements actionlog.Keeper. Files that were set aside stay, and are not missed any
 // more.
 func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
+	s.renewing.Lock() // a day that is being made anew would come back
+	defer s.renewing.Unlock()
 	if d := s.day(date, false); d != nil {
 		d.leave(nil)
 		if err := d.close(); err != nil {
 			return fmt.Errorf("drop %s: %w", date, err)
 		}
-		err := removeFiles(d.path)
+		err := s.removeNumbers(date, math.MaxInt)
 		if err == nil {
 			err = syncFolder(s.dir)
 		}

@@ -64,5 +64,9 @@ func openDirectory(path string) (*directory, error) {
 func (d *directory) close() error {
 	d.write.Lock()
 	defer d.write.Unlock()
-	return errors.Join(d.readers.close(), d.conn.Close())
+	err := d.readers.close()
+	if d.conn != nil {
+		err = errors.Join(err, d.conn.Close())
+	}
+	return err
 }

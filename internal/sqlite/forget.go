@@ -13,7 +13,9 @@ import (
 // drop forgets a day, of an institution ("": of all), and the entries that no other day
 // names.
 func (d *directory) drop(_ context.Context, day actionlog.Day, institution string) (err error) {
-	d.write.Lock()
+	if err := d.begin(); err != nil {
+		return fmt.Errorf("directory: %w: %w", actionlog.ErrUnavailable, err)
+	}
 	defer d.write.Unlock()
 	clear(d.known)
 	end, err := sqlitex.ImmediateTransaction(d.conn)

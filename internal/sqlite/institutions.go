@@ -7,8 +7,11 @@ import (
 	"actionlog/internal/segment"
 )
 
-// Institutions lists the institutions that kept actions name.
+// Institutions lists the institutions that kept actions name; ErrUnavailable while a day cannot be read: there may be others.
 func (s *Store) Institutions(ctx context.Context) (list []actionlog.Institution, err error) {
+	if _, missing, err := s.within(&actionlog.Query{}); err != nil {
+		return nil, damageError(missing[0])
+	}
 	names := map[string]segment.Label{}
 	for _, d := range s.allDays() {
 		err := s.read(ctx, d, func(v *view) error {

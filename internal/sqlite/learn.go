@@ -46,7 +46,9 @@ const never = math.MinInt64
 
 // learn writes whom and what the items name, in one synced transaction.
 func (d *directory) learn(_ context.Context, items []actionlog.Item, outcomes []actionlog.Outcome) (err error) {
-	d.write.Lock()
+	if err := d.begin(); err != nil {
+		return err
+	}
 	defer d.write.Unlock()
 	end, err := sqlitex.ImmediateTransaction(d.conn)
 	if err != nil {

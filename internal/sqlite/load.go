@@ -106,7 +106,23 @@ func (s *Store) loadDay(date actionlog.Day, number int) error {
 			return err
 		}
 	}
-	s.days[date] = d
+	s.days[date], s.numbers[date] = d, d.number
+	return nil
+}
+
+// removeNumbers removes a day's files with a number below one.
+func (s *Store) removeNumbers(date actionlog.Day, below int) error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if d, number, rest, ok := parseDayName(e.Name()); ok && d == date && number < below && (rest == "" || rest == "-wal" || rest == "-shm") {
+			if err := os.Remove(filepath.Join(s.dir, e.Name())); err != nil && !os.IsNotExist(err) {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -34,7 +34,9 @@ func (d *directory) mergeNames(stop <-chan struct{}) error {
 }
 
 func (d *directory) mergeOnce(pages int) (more bool, err error) {
-	d.write.Lock()
+	if err := d.begin(); err != nil {
+		return false, err
+	}
 	defer d.write.Unlock()
 	if pages < 0 {
 		all, err := number(d.conn, "SELECT coalesce(max(no), 0) FROM spelling")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"actionlog"
 
@@ -34,7 +35,12 @@ func (b *building) err() error {
 	return fmt.Errorf("the directory of people and courses is being made anew (%d of %d days): %w", b.done.Load(), b.total.Load(), actionlog.ErrUnavailable)
 }
 
-func unusable(err error) bool { return corrupt(err) || errors.Is(err, errVersion) }
+func unusable(err error) bool {
+	return corrupt(err) || errors.Is(err, errVersion) || errors.Is(err, errNoDirectory)
+}
+
+// errNoDirectory: the directory was closed, and another one could not be opened.
+var errNoDirectory = errors.New("the directory is not open")
 
 // openPeople opens the directory, and has it made anew if need be.
 func (s *Store) openPeople() error {
@@ -95,7 +101,11 @@ func (s *Store) judgePeople(err error) error {
 func (d *directory) replace(open func() (*directory, error)) error {
 	d.write.Lock()
 	defer d.write.Unlock()
-	_, _ = d.readers.close(), d.conn.Close()
+	_ = d.readers.close()
+	if d.conn != nil {
+		_ = d.conn.Close()
+		d.conn = nil
+	}
 	other, err := open()
 	if err != nil {
 		return err
@@ -115,57 +125,112 @@ func (s *Store) setFilesAside(path, mark string) (err error) {
 }
 
 func (d *directory) whole() (bool, error) {
-	d.write.Lock()
+	if err := d.begin(); err != nil {
+		return false, err
+	}
 	defer d.write.Unlock()
 	n, err := number(d.conn, "SELECT EXISTS (SELECT 1 FROM whole)")
 	return n != 0, err
 }
 
 func (d *directory) setWhole() error {
-	d.write.Lock()
+	if err := d.begin(); err != nil {
+		return err
+	}
 	defer d.write.Unlock()
 	return sqlitex.Execute(d.conn, "INSERT INTO whole VALUES (1)", nil)
 }
 
-// rebuild fills the directory from all days. What is written meanwhile is
-// learned as always.
+// rebuild fills the directory from all days, however often that needs to be tried. What is
+// written meanwhile is learned as always.
 func (s *Store) rebuild() {
 	ctx, cancel := s.untilClosed()
 	defer cancel()
-	days := s.allDays()
+	days, pause := s.allDays(), rebuildPause
 	s.building.total.Store(int64(len(days)))
-	for _, d := range days {
-		err := s.learnDay(ctx, d)
-		if ctx.Err() != nil {
+	for {
+		unread, err := s.learnAll(ctx, days)
+		if err == nil && len(unread) == 0 {
+			err = s.people.setWhole()
+		}
+		switch {
+		case ctx.Err() != nil:
 			return // the next start begins again
+		case err == nil && len(unread) == 0:
+			s.building.active.Store(false)
+			s.log.Info("the directory is made anew", "days", s.building.total.Load())
+			return
+		case err == nil:
+			days = unread
+		default: // perhaps it is another one now, and empty
+			days = s.allDays()
+			s.building.total.Store(int64(len(days)))
+			s.building.done.Store(0)
+			s.log.Error("the directory is not made anew yet", "error", err, "again_in", pause)
 		}
-		if err != nil { // a damaged day is set aside by now, and no day of the directory's
-			s.log.Error("the directory is made anew without a day that cannot be read", "day", d.date, "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+			pause = min(2*pause, time.Minute)
 		}
-		s.building.done.Add(1)
 	}
-	if err := s.people.setWhole(); err != nil {
-		s.log.Error("the directory is made anew, but not marked so", "error", err)
+}
+
+// rebuildPause is how long the directory is left alone at first when it could not be made anew.
+const rebuildPause = time.Second
+
+// learnAll learns days. Those that are there and could not be read are unread, and an error is the directory's: one that is
+// damaged is another one afterwards, and empty.
+func (s *Store) learnAll(ctx context.Context, days []*day) (unread []*day, err error) {
+	for _, d := range days {
+		e, failed := s.learnDay(ctx, d)
+		if unusable(failed) {
+			failed = errors.Join(failed, s.people.replace(func() (*directory, error) { return s.anotherDirectory(failed) }))
+		}
+		if failed != nil || ctx.Err() != nil {
+			return nil, cmp.Or(failed, ctx.Err())
+		}
+		s.mu.Lock()
+		_, damaged := s.damaged[d.date]
+		s.mu.Unlock()
+		if e != nil {
+			s.log.Error("the directory is made anew, and a day cannot be read", "day", d.date, "error", e, "damaged", damaged)
+		}
+		if e != nil && !damaged {
+			unread = append(unread, d)
+			continue
+		}
+		s.building.done.Add(1) // a damaged day is no day of the directory's
 	}
-	s.building.active.Store(false)
-	s.log.Info("the directory is made anew", "days", len(days))
+	return unread, nil
+}
+
+// begin takes the lock of who writes.
+func (d *directory) begin() error {
+	d.write.Lock()
+	if d.conn == nil {
+		d.write.Unlock()
+		return errNoDirectory
+	}
+	return nil
 }
 
 // learnBatch is how many actions are learned in one transaction.
 const learnBatch = 500
 
-// learnDay learns whom and what a day names.
-func (s *Store) learnDay(ctx context.Context, d *day) error {
+// learnDay learns whom and what a day names. unread is an error of the day, failed one of the directory.
+func (s *Store) learnDay(ctx context.Context, d *day) (unread, failed error) {
 	items, outcomes := make([]actionlog.Item, 0, learnBatch), make([]actionlog.Outcome, learnBatch)
 	for i := range outcomes {
 		outcomes[i].Kind = actionlog.OutcomeNew
 	}
-	learn := func() error {
-		err := s.people.learn(ctx, items, outcomes[:len(items)])
-		items = items[:0]
-		return err
+	bytes := 0
+	learn := func() {
+		failed = s.people.learn(ctx, items, outcomes[:len(items)])
+		items, bytes = items[:0], 0
 	}
-	return s.read(ctx, d, func(v *view) (err error) {
+	unread = s.read(ctx, d, func(v *view) error {
 		v.spare()
 		for _, h := range v.segments {
 			r := v.reader(h)
@@ -179,13 +244,16 @@ func (s *Store) learnDay(ctx context.Context, d *day) error {
 					s.log.Warn("the directory is made anew without whom an action names", "day", d.date, "error", err)
 					continue
 				}
-				if items = append(items, item); len(items) == learnBatch {
-					if err := learn(); err != nil {
-						return err
+				items, bytes = append(items, item), bytes+len(item.Document)
+				if len(items) == learnBatch || bytes >= batchBytes {
+					if learn(); failed != nil {
+						return nil
 					}
 				}
 			}
 		}
-		return learn()
+		learn()
+		return nil
 	})
+	return unread, failed
 }

@@ -67,11 +67,7 @@ type renewal struct {
 func (s *Store) renew(ctx context.Context, date actionlog.Day, fill func(w actionlog.Writer) error, keep func(institution string) bool) (err error) {
 	s.renewing.Lock() // one at a time
 	defer s.renewing.Unlock()
-	number := 1
-	if old := s.day(date, false); old != nil {
-		number = old.number + 1
-	}
-	r := s.newRenewal(date, number, keep)
+	r := s.newRenewal(date, keep)
 	defer r.giveUp(&err)
 	if err := r.begin(); err != nil {
 		return err
@@ -94,8 +90,10 @@ func (s *Store) renew(ctx context.Context, date actionlog.Day, fill func(w actio
 	return r.exchange(ctx)
 }
 
-func (s *Store) newRenewal(date actionlog.Day, number int, keep func(institution string) bool) *renewal {
-	return &renewal{store: s, date: date, keep: keep, to: s.newDay(date, number, s.dayPath(date, number)+buildingMark)}
+func (s *Store) newRenewal(date actionlog.Day, keep func(institution string) bool) *renewal {
+	r := &renewal{store: s, date: date, keep: keep, to: s.newDay(date, 0, s.dayPath(date, 0)+buildingMark)}
+	r.to.building = true
+	return r
 }
 
 // begin makes the new file.
@@ -141,14 +139,13 @@ func (r *renewal) write(items []actionlog.Item, indexes []int, outcomes []action
 	return r.store.writeLocked(context.Background(), r.to, items, indexes, outcomes)
 }
 
-// copyAll copies what the new file has not. A day that turns out to be damaged is set
-// aside and is no source any more, and neither is one whose file has vanished.
+// copyAll copies what the new file has not. A day that turns out to be damaged, or whose file has vanished, is set aside, and
+// that is an error: it has what is nowhere else yet. Whoever makes it anew once more does so without it, and knows.
 func (r *renewal) copyAll(ctx context.Context, from *day) error {
 	c := copier{renewal: r}
 	err := r.store.read(ctx, from, c.run)
-	if err != nil && (r.store.day(r.date, false) != from || errors.Is(err, errGone)) {
-		r.store.log.Warn("of a day that is rebuilt, only what was read until it was found damaged is taken over", "day", r.date, "error", err)
-		err = c.flush()
+	if errors.Is(err, errGone) {
+		r.store.setAside(from, err)
 	}
 	return cmp.Or(c.failed, err)
 }
@@ -157,6 +154,7 @@ func (r *renewal) copyAll(ctx context.Context, from *day) error {
 type copier struct {
 	*renewal
 	items  []actionlog.Item
+	bytes  int   // of their documents
 	failed error // of the new file
 }
 
@@ -198,11 +196,21 @@ func (c *copier) take(r *segment.Reader, row int, institution string) error {
 		c.failed = err
 		return nil
 	}
-	if c.items = append(c.items, item); len(c.items) == learnBatch {
-		c.failed = c.flush()
-	}
+	c.failed = c.add(item, learnBatch)
 	return nil
 }
+
+// add adds an action to the batch, which is written when it is full: of so many actions or batchBytes.
+func (c *copier) add(item actionlog.Item, most int) error {
+	c.items, c.bytes = append(c.items, item), c.bytes+len(item.Document)
+	if len(c.items) < most && c.bytes < batchBytes {
+		return nil
+	}
+	return c.flush()
+}
+
+// batchBytes is how much a batch of documents may hold.
+const batchBytes = 8 << 20
 
 func (c *copier) flush() error {
 	indexes := make([]int, len(c.items))
@@ -210,7 +218,8 @@ func (c *copier) flush() error {
 		indexes[i] = i
 	}
 	err := c.write(c.items, indexes, make([]actionlog.Outcome, len(c.items)))
-	c.items = c.items[:0]
+	clear(c.items)
+	c.items, c.bytes = c.items[:0], 0
 	return err
 }
 
@@ -236,12 +245,13 @@ func (r *renewal) exchange(ctx context.Context) error {
 	old := s.day(r.date, true)
 	old.write.Lock() // nobody writes to it any more
 	defer old.write.Unlock()
-	if err := old.writable(); err != nil { // somebody set it aside or dropped it this moment
-		return fmt.Errorf("%w: %w", actionlog.ErrUnavailable, err)
+	if !old.replace(true) { // somebody set it aside this moment
+		return fmt.Errorf("%w: %w", actionlog.ErrUnavailable, errGone)
 	}
+	defer old.replace(false)
 	c := copier{renewal: r}
-	if err := cmp.Or(s.with(ctx, old, c.run), c.failed); err != nil && !errors.Is(err, errGone) {
-		return err
+	if err := cmp.Or(s.with(ctx, old, c.run), c.failed); err != nil {
+		return fmt.Errorf("%w: %w", actionlog.ErrUnavailable, err)
 	}
 	fresh, err := r.install()
 	if err != nil {
@@ -252,7 +262,7 @@ func (r *renewal) exchange(ctx context.Context) error {
 	delete(s.damaged, r.date)
 	s.mu.Unlock()
 	old.replacedBy(fresh)
-	if err := errors.Join(old.closeWriter(), removeFiles(old.path)); err != nil {
+	if err := errors.Join(old.closeWriter(), s.removeNumbers(r.date, fresh.number)); err != nil {
 		s.log.Warn("the old file of a day that was rebuilt stays until the next start", "file", old.path, "error", err)
 	}
 	return s.putMended(r.date)
@@ -265,7 +275,8 @@ func (r *renewal) install() (*day, error) {
 		return nil, err
 	}
 	s := r.store
-	fresh := s.newDay(r.date, r.to.number, s.dayPath(r.date, r.to.number))
+	number := s.nextFile(r.date) // behind that of the file whose place it takes
+	fresh := s.newDay(r.date, number, s.dayPath(r.date, number))
 	fresh.written = true
 	err := removeFiles(fresh.path)
 	if err == nil {
@@ -284,6 +295,21 @@ func (r *renewal) install() (*day, error) {
 // beside it when it is closed would stay behind when it is renamed, and closing says
 // nothing.
 func (r *renewal) toOneFile() error {
+	if err := r.checkpoint(); err != nil {
+		return err
+	}
+	if err := r.to.close(); err != nil {
+		return err
+	}
+	if n := fileSize(r.to.path + "-wal"); n > 0 {
+		return fmt.Errorf("%d bytes of it are beside the file", n)
+	}
+	return nil
+}
+
+func (r *renewal) checkpoint() error {
+	r.to.write.Lock()
+	defer r.to.write.Unlock()
 	if err := r.store.openWriter(r.to); err != nil {
 		return err
 	}
@@ -295,13 +321,7 @@ func (r *renewal) toOneFile() error {
 	if err == nil && busy != 0 {
 		err = errors.New("it cannot be written into one file")
 	}
-	if err = errors.Join(err, r.to.close()); err != nil {
-		return err
-	}
-	if n := fileSize(r.to.path + "-wal"); n > 0 {
-		return fmt.Errorf("%d bytes of it are beside the file", n)
-	}
-	return nil
+	return err
 }
 
 // replacedBy has everybody use another file from now on.

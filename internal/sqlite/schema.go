@@ -14,7 +14,7 @@ import (
 var daySchema = schema{version: 3, before: "PRAGMA auto_vacuum=INCREMENTAL", sql: `
 CREATE TABLE segment (no INTEGER PRIMARY KEY, head BLOB NOT NULL);
 CREATE TABLE piece (no INTEGER PRIMARY KEY, data BLOB NOT NULL); -- no: segment << 20 | place; data: CRC-32C of no and content, content
-CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID; -- key: of the words' hashes; segments: see listOf
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID; -- key: of the words' hashes; key_sum: its CRC-32C; segments: see listOf
 `}
 
 // errEmpty: the file has no schema yet, and so no data. A file and its schema

@@ -63,7 +63,7 @@ func (s *Store) with(ctx context.Context, d *day, f func(v *view) error) error {
 	v := &view{day: d, store: s, ctx: ctx, conn: c, segments: segments}
 	err = f(v)
 	c.SetInterrupt(nil)
-	if d.release(c, segments) {
+	if d.release(c, segments) && !d.building {
 		s.compactor.add(d)
 	}
 	return err
@@ -132,11 +132,16 @@ func (d *day) load(c *sqlite.Conn) (err error) {
 	if err != nil {
 		return err
 	}
+	keySum, err := setting(c, "key_sum")
+	summed := err == nil // the first files of version 3 have none
+	if err != nil && !errors.Is(err, errPiece) {
+		return err
+	}
 	list, err := setting(c, "segments")
 	switch {
 	case err != nil:
 		return err
-	case len(key) != len(d.key):
+	case len(key) != len(d.key) || summed && !bytes.Equal(keySum, sumOf(key)):
 		return fmt.Errorf("%w: its key", errPiece)
 	case !bytes.Equal(list, listOf(all)):
 		return fmt.Errorf("%w: there are other segments than were written", errPiece)
@@ -158,6 +163,11 @@ func setting(c *sqlite.Conn, name string) (value []byte, err error) {
 		err = fmt.Errorf("%w: it has no setting %s", errPiece, name)
 	}
 	return value, err
+}
+
+// sumOf is the CRC-32C of a setting, as it is written.
+func sumOf(value []byte) []byte {
+	return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(value, castagnoli))
 }
 
 // pieceBits of a piece's number are its place in the segment, the others the segment's number.

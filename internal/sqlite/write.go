@@ -155,7 +155,7 @@ func (s *Store) limitWriters(but *day) {
 // newFile is the schema of a new day, which has the key of the other days, so that texts are hashed once.
 func (s *Store) newFile() schema {
 	n := daySchema
-	n.sql += fmt.Sprintf("INSERT INTO setting VALUES ('key', x'%x'), ('segments', x'%x');", s.key[:], listOf(nil))
+	n.sql += fmt.Sprintf("INSERT INTO setting VALUES ('key', x'%x'), ('key_sum', x'%x'), ('segments', x'%x');", s.key[:], sumOf(s.key[:]), listOf(nil))
 	return n
 }
 
