@@ -264,14 +264,16 @@ type Keeper interface {
 	// completed.
 	Positions(ctx context.Context, day Day) iter.Seq2[Placed, error]
 	// Remove removes an institution's actions of a day and the directory entries
-	// that only they name. What is not there is not an error.
+	// that only they name. What is not there is not an error; a day that is damaged is
+	// ErrUnavailable, and stays set aside.
 	Remove(ctx context.Context, institution string, day Day) error
 	// Rebuild makes a day anew: what fill writes takes the place of what is there,
 	// at once for everybody who reads or writes. What is there and fill does not
 	// write stays; where both have an identity, what fill wrote counts. A day that
 	// is set aside as damaged is whole afterwards. The writer takes actions of that
 	// day only and refuses others; what it wrote can be found once Rebuild returned.
-	// Where fill or anything else fails, the day stays as it was.
+	// Where fill or anything else fails, the day stays as it was; one that turns out to
+	// be damaged meanwhile is set aside, which is ErrUnavailable: again, it is made anew.
 	Rebuild(ctx context.Context, day Day, fill func(w Writer) error) error
 }
 
