@@ -37,10 +37,45 @@ func decodeJSON(doc []byte) (node, error) {
 	if !json.Valid(doc) {
 		return node{}, Invalidf("", "is not valid JSON: %s", syntaxError(doc))
 	}
+	if tooDeep(doc) {
+		return node{}, Invalidf("", "is nested more than %d deep", MaxDepth)
+	}
 	d := decode(doc, 0)
 	defer d.release()
 	d.space()
 	return d.value(), nil
+}
+
+// IsJSON tells whether a text is JSON that readers of JSON take: valid, and not nested too deep.
+func IsJSON(text []byte) bool { return utf8.Valid(text) && json.Valid(text) && !tooDeep(text) }
+
+// MaxDepth is how deep the objects and arrays of a document may be nested: many readers of JSON take no more, and a
+// document is handed on within others.
+const MaxDepth = 1000
+
+// tooDeep tells whether valid JSON is nested more than MaxDepth deep.
+func tooDeep(doc []byte) bool {
+	if bytes.Count(doc, []byte("{"))+bytes.Count(doc, []byte("[")) <= MaxDepth {
+		return false
+	}
+	depth := 0
+	for i := 0; i < len(doc); i++ {
+		switch doc[i] {
+		case '"':
+			for i++; doc[i] != '"'; i++ {
+				if doc[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			if depth++; depth > MaxDepth {
+				return true
+			}
+		case '}', ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // decode begins at a place of a document; the caller releases the decoder.

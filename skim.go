@@ -12,7 +12,7 @@ import (
 // and Action.Institution.ID, Action.ID, Action.OccurredAt and Action.Category.
 func Skim(subject string, document []byte, s *Scrubber) (item Item, reason string, err error) {
 	doc := bytes.TrimSpace(document)
-	if len(doc) > MaxDocumentBytes || !utf8.Valid(doc) || !json.Valid(doc) || doc[0] != '{' || !s.orDefault().clean(doc) {
+	if len(doc) > MaxDocumentBytes || !utf8.Valid(doc) || !json.Valid(doc) || doc[0] != '{' || tooDeep(doc) || !s.orDefault().clean(doc) {
 		return Judge(subject, document, s) // which says what is wrong, or does the rest
 	}
 	root := skim(doc)
@@ -29,7 +29,7 @@ func Skim(subject string, document []byte, s *Scrubber) (item Item, reason strin
 // another one an *InvalidError, or what it says of itself.
 func SkimID(document []byte) (id string, occurredAt time.Time, err error) {
 	doc := bytes.TrimSpace(document)
-	if !utf8.Valid(doc) || !json.Valid(doc) || doc[0] != '{' {
+	if !utf8.Valid(doc) || !json.Valid(doc) || doc[0] != '{' || tooDeep(doc) {
 		return "", occurredAt, Invalidf("", "is not a JSON object")
 	}
 	root, a := skim(doc), Action{}

@@ -234,7 +234,7 @@ func (x *Indexer) judge(ctx context.Context, m jetstream.Msg) entry {
 		position = actionlog.Position{Stream: x.Incarnation(ctx), Sequence: meta.Sequence.Stream}
 		received = meta.Timestamp.UTC()
 	}
-	item, reason, err := x.check(m)
+	item, reason, err := x.check(m, received)
 	if err != nil {
 		institution, _, _ := actionlog.ParseSubject(m.Subject())
 		e.dead = &actionlog.DeadLetter{Position: position, ReceivedAt: received, Institution: institution,
@@ -251,12 +251,13 @@ func (x *Indexer) judge(ctx context.Context, m jetstream.Msg) entry {
 	return e
 }
 
-// check judges a document; reason is that of the dead letter.
-func (x *Indexer) check(m jetstream.Msg) (item actionlog.Item, reason string, err error) {
+// check judges a document; reason is that of the dead letter. Whether it is too far ahead says the stream's time, which
+// stays the same when it is delivered again.
+func (x *Indexer) check(m jetstream.Msg, received time.Time) (item actionlog.Item, reason string, err error) {
 	if item, reason, err = actionlog.Judge(m.Subject(), m.Data(), x.Scrubber); err != nil {
 		return item, reason, err
 	}
-	if err := actionlog.CheckTime(item.OccurredAt, x.Now()); err != nil {
+	if err := actionlog.CheckTime(item.OccurredAt, received); err != nil {
 		return item, actionlog.DeadFuture, err
 	}
 	return item, "", nil

@@ -122,7 +122,7 @@ func (r *Runner) doAgain(ctx context.Context, o *actionlog.Restore) error {
 	_, err := r.Desk.update(ctx, keyOf(o.Institution, o.ID), func(x *record) error {
 		if x.Status == actionlog.RestoreReady || x.Status == actionlog.RestoreRunning {
 			x.Again = x.Again || x.Status == actionlog.RestoreReady
-			x.Status = actionlog.RestoreGranted
+			x.Status, x.Progress, x.Base = actionlog.RestoreGranted, actionlog.RestoreProgress{}, actionlog.RestoreProgress{}
 		}
 		return nil
 	})

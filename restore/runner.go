@@ -140,13 +140,14 @@ func (r *Runner) loop(ctx context.Context, do func(ctx context.Context) error) {
 	for {
 		pause, wakes := lookEvery, r.wakes()
 		if r.Active() {
-			err := do(ctx)
+			err := r.whileActive(ctx, do)
 			if err != nil {
 				pause, wakes = againAfter, nil
 			}
 			switch {
 			case ctx.Err() != nil:
 				return
+			case errors.Is(err, context.Canceled): // somebody else may do it by now
 			case err == nil:
 				said = ""
 			case err.Error() != said:
@@ -161,6 +162,29 @@ func (r *Runner) loop(ctx context.Context, do func(ctx context.Context) error) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// lookActive is how often it is looked whether work is still this process's to do.
+const lookActive = 100 * time.Millisecond
+
+// whileActive does what is to be done as long as it is this process's: another one begins as soon as it may.
+func (r *Runner) whileActive(ctx context.Context, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		for tick := time.NewTicker(lookActive); ; {
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+				if !r.Active() {
+					cancel()
+				}
+			}
+		}
+	}()
+	return do(ctx)
 }
 
 // open yields the restores for which something may be to do, oldest first.

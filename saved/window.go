@@ -49,6 +49,9 @@ func (w *window) add(occurred, received time.Time) (r *reached, late bool) {
 		return nil, true
 	}
 	at := w.slot(occurred)
+	if now := w.slot(received); w.First > now+slots || w.Silent > now+w.quiet()+slots {
+		w.First, w.Counts, w.Silent = 0, nil, 0 // the stream's clock was ahead, and was set right
+	}
 	w.forget(w.slot(received.Add(-lateness(w.alert))) - slots)
 	if at < w.Silent {
 		return nil, false
@@ -56,11 +59,15 @@ func (w *window) add(occurred, received time.Time) (r *reached, late bool) {
 	w.count(at)
 	if r = w.most(at); r != nil {
 		last := w.slot(r.to) - 1
-		quiet := (time.Duration(w.alert.Quiet)*time.Minute + w.slotTime() - 1) / w.slotTime()
-		w.Silent = last + 1 + int64(quiet)
+		w.Silent = last + 1 + w.quiet()
 		w.forget(w.Silent)
 	}
 	return r, false
+}
+
+// quiet is for how many slots an alert is silent.
+func (w *window) quiet() int64 {
+	return int64((time.Duration(w.alert.Quiet)*time.Minute + w.slotTime() - 1) / w.slotTime())
 }
 
 // count adds one to a slot.

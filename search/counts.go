@@ -39,6 +39,9 @@ func (s *server) histogram(c *gin.Context) {
 		err = s.reachedStill(c.Request.Context(), a)
 	}
 	if err == nil {
+		err = s.countedWithout(c.Request.Context(), a)
+	}
+	if err == nil {
 		err = s.counted(c, searchOf(c.Request.URL.Query()), len(buckets))
 	}
 	if err != nil {
@@ -132,6 +135,9 @@ func (s *server) facets(c *gin.Context) {
 	facet, err := s.Searcher.Facet(c.Request.Context(), a.query, actionlog.Field(field), n)
 	if err == nil {
 		err = s.reachedStill(c.Request.Context(), a)
+	}
+	if err == nil {
+		err = s.countedWithout(c.Request.Context(), a)
 	}
 	if err == nil {
 		err = s.counted(c, searchOf(c.Request.URL.Query()), len(facet.Values))

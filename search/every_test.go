@@ -41,7 +41,7 @@ func (e everyAccess) Check(_ context.Context, token string) (actionlog.Principal
 func (e everyAccess) Create(context.Context, Token) (Token, string, error) {
 	return e.token(), "secret", nil
 }
-func (e everyAccess) Rotate(context.Context, string, time.Duration) (Token, string, error) {
+func (e everyAccess) Rotate(context.Context, string, time.Duration, func(Token) error) (Token, string, error) {
 	return Token{ID: "t2", Roles: actionlog.Roles[:1], CreatedAt: e.now}, "secret", nil
 }
 func (e everyAccess) List(context.Context) ([]Token, error)         { return []Token{e.token()}, nil }
@@ -68,7 +68,9 @@ type everySupport struct{ everything }
 func (e everySupport) Of(context.Context, string) ([]Support, error) {
 	return []Support{{"uni", "T-1", e.now, e.now}}, nil
 }
-func (e everySupport) TakeUp(_ context.Context, _ string, s Support) (Support, error) { return s, nil }
+func (e everySupport) TakeUp(_ context.Context, _ string, s Support, record func(Support) error) (Support, error) {
+	return s, record(s)
+}
 func (e everySupport) End(context.Context, string, string) (Support, error) {
 	return Support{Institution: "uni", Reason: "T-1"}, nil
 }

@@ -111,6 +111,10 @@ func (s *server) export(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	if err := s.leaveOut(c.Request.Context(), a); err != nil {
+		s.fail(c, err)
+		return
+	}
 	// The first record is fetched before the status is sent, so that what is
 	// wrong from the start is said as a problem.
 	next, stop := iter.Pull2(s.Scanner.Scan(c.Request.Context(), a.query, direction))
@@ -141,6 +145,9 @@ func (s *server) export(c *gin.Context) {
 	}
 	if err == nil {
 		err = s.reachedStill(c.Request.Context(), a)
+	}
+	if err == nil {
+		err = s.leftOutStill(c.Request.Context(), a)
 	}
 	if err == nil {
 		err = x.finish(&a.meta)

@@ -58,6 +58,9 @@ func (j *exportJob) write(ctx context.Context, to io.Writer, x *exportRecord) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := s.leaveOut(ctx, a); err != nil {
+		return nil, err
+	}
 	n, _, err := s.Searcher.Count(ctx, a.query, 0)
 	if err != nil {
 		return nil, err
@@ -97,6 +100,9 @@ func (j *exportJob) write(ctx context.Context, to io.Writer, x *exportRecord) (*
 		}
 	}
 	if err := s.reachedStill(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := s.leftOutStill(ctx, a); err != nil {
 		return nil, err
 	}
 	return w, w.end()

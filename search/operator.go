@@ -82,6 +82,10 @@ func (s *server) tellToken(c *gin.Context, code string, t Token, secret string, 
 			err = errors.Join(err, undone)
 		}
 	}
+	s.giveToken(c, t, secret, err)
+}
+
+func (s *server) giveToken(c *gin.Context, t Token, secret string, err error) {
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -109,8 +113,10 @@ func (s *server) rotateToken(c *gin.Context) {
 		s.fail(c, actionlog.Invalidf("/overlap", "%q is not a time as 24h, of at most %s", ask.Overlap, maxOverlap))
 		return
 	}
-	t, secret, err := s.Access.Rotate(c.Request.Context(), c.Param("id"), overlap)
-	s.tellToken(c, codeTokenRotated, t, secret, err)
+	t, secret, err := s.Access.Rotate(c.Request.Context(), c.Param("id"), overlap, func(t Token) error {
+		return s.witness(c, t.changed(codeTokenRotated), t.concerned()...)
+	})
+	s.giveToken(c, t, secret, err)
 }
 
 func (s *server) revokeToken(c *gin.Context) {

@@ -76,6 +76,44 @@ func (s *server) reachedStill(ctx context.Context, a *asked) error {
 	return nil
 }
 
+// leftOut is the days of the search that missing_days=allow leaves out.
+func (s *server) leftOut(ctx context.Context, a *asked) ([]actionlog.Day, error) {
+	if !a.query.MissingDays {
+		return nil, nil
+	}
+	page, err := s.Searcher.Page(ctx, a.query, actionlog.NewestFirst, "", 1)
+	return page.MissingDays, err
+}
+
+// leaveOut says of what is taken away that it is without the days that missing_days=allow leaves out.
+func (s *server) leaveOut(ctx context.Context, a *asked) error {
+	left, err := s.leftOut(ctx, a)
+	for _, d := range left {
+		a.meta.Missing = append(a.meta.Missing, days{From: d, To: d})
+	}
+	return err
+}
+
+// leftOutStill tells whether no more is left out than leaveOut said.
+func (s *server) leftOutStill(ctx context.Context, a *asked) error {
+	left, err := s.leftOut(ctx, a)
+	for _, d := range left {
+		if !slices.Contains(a.meta.Missing, days{From: d, To: d}) {
+			return fmt.Errorf("day %s cannot be read any more: %w", d, actionlog.ErrUnavailable)
+		}
+	}
+	return err
+}
+
+// countedWithout says of counts that they are without the days that missing_days=allow leaves out.
+func (s *server) countedWithout(ctx context.Context, a *asked) error {
+	left, err := s.leftOut(ctx, a)
+	for _, d := range left {
+		a.meta.MissingDays = append(a.meta.MissingDays, d.String())
+	}
+	return err
+}
+
 func min2(a, b actionlog.Day) actionlog.Day {
 	if b.Before(a) {
 		return b

@@ -45,7 +45,8 @@ type Access interface {
 	// and returns its secret, which is kept nowhere.
 	Create(ctx context.Context, t Token) (made Token, secret string, err error)
 	// Rotate makes another token that allows the same as one, which ends after overlap.
-	Rotate(ctx context.Context, id string, overlap time.Duration) (made Token, secret string, err error)
+	// record is called before anything changes for the old one: after an error of it, nothing does.
+	Rotate(ctx context.Context, id string, overlap time.Duration, record func(Token) error) (made Token, secret string, err error)
 	// List returns all tokens, oldest first.
 	List(ctx context.Context) ([]Token, error)
 	// Revoke ends a token, and says what it was, or returns actionlog.ErrNotFound.

@@ -60,7 +60,8 @@ type Support struct {
 // Supports keeps what people of support took up, by the principal's ID.
 type Supports interface {
 	Of(ctx context.Context, who string) ([]Support, error)
-	TakeUp(ctx context.Context, who string, s Support) (Support, error)
+	// TakeUp has record called with what is taken up, before it is: after an error of it, nothing is.
+	TakeUp(ctx context.Context, who string, s Support, record func(Support) error) (Support, error)
 	// End gives an institution back, or returns ErrNotFound.
 	End(ctx context.Context, who, institution string) (Support, error)
 }
@@ -338,14 +339,10 @@ func (s *server) takeUp(c *gin.Context) {
 	}
 	var x Support
 	if err == nil {
-		x, err = s.Supports.TakeUp(c.Request.Context(), principal(c).ID, Support{Institution: ask.Institution, Reason: ask.Reason, Until: ask.Until})
-	}
-	if err == nil {
-		st := step{code: codeSupportTakenUp, reason: x.Reason, summary: fmt.Sprintf("Support until %s: %s", x.Until.UTC().Format(time.RFC3339), x.Reason), details: map[string]any{"until": x.Until}}
-		if err = s.witness(c, st, x.Institution); err != nil {
-			_, undone := s.Supports.End(context.WithoutCancel(c.Request.Context()), principal(c).ID, x.Institution)
-			err = errors.Join(err, undone)
-		}
+		x, err = s.Supports.TakeUp(c.Request.Context(), principal(c).ID, Support{Institution: ask.Institution, Reason: ask.Reason, Until: ask.Until}, func(x Support) error {
+			st := step{code: codeSupportTakenUp, reason: x.Reason, summary: fmt.Sprintf("Support until %s: %s", x.Until.UTC().Format(time.RFC3339), x.Reason), details: map[string]any{"until": x.Until}}
+			return s.witness(c, st, x.Institution)
+		})
 	}
 	if err != nil {
 		s.fail(c, err)

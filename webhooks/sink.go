@@ -27,6 +27,7 @@ type Reader interface {
 type Page struct {
 	Actions [][]byte
 	Behind  []string    // the place behind each of them
+	Marks   []string    // what each place is known by, however it is written: see sink.step; none: the places themselves
 	Taken   []time.Time // when the stream took each of them
 	Next    string      // behind all that was looked at
 	More    bool        // there is more already
@@ -88,18 +89,22 @@ func (s *sink) step(ctx context.Context) (stop bool, err error) {
 	}
 	s.idle = idleLeast
 	n := len(page.Actions)
-	for i, behind := range page.Behind {
-		if behind == s.progress.Pending { // what is on its way stays as it is
+	marks := page.Marks // a place is written in another way once what is before it is sealed
+	if len(marks) == 0 {
+		marks = page.Behind
+	}
+	for i, mark := range marks {
+		if mark == s.progress.Pending { // what is on its way stays as it is
 			n = i + 1
 		}
 	}
-	if s.progress.Pending != page.Behind[n-1] {
-		s.progress.Pending = page.Behind[n-1]
+	if s.progress.Pending != marks[n-1] {
+		s.progress.Pending = marks[n-1]
 		if err := s.note(ctx); err != nil {
 			return false, err
 		}
 	}
-	return s.deliver(ctx, page.Actions[:n], page.Taken[n-1])
+	return s.deliver(ctx, page.Actions[:n], page.Behind[n-1], page.Taken[n-1])
 }
 
 // nothing waits where there is nothing to send.
@@ -127,7 +132,7 @@ func (s *sink) note(ctx context.Context) (err error) {
 }
 
 // deliver sends a message, and notes what became of it. Stop: nothing more is to be sent.
-func (s *sink) deliver(ctx context.Context, actions [][]byte, last time.Time) (stop bool, err error) {
+func (s *sink) deliver(ctx context.Context, actions [][]byte, behind string, last time.Time) (stop bool, err error) {
 	body, err := message(&s.webhook, actions, last)
 	if err != nil {
 		return false, err
@@ -143,7 +148,7 @@ func (s *sink) deliver(ctx context.Context, actions [][]byte, last time.Time) (s
 	}
 	p := &s.progress
 	if v.taken {
-		*p = actionlog.WebhookProgress{At: p.Pending, Round: p.Round, Messages: p.Messages + 1, Actions: p.Actions + int64(len(actions)), DeliveredAt: now, Through: last}
+		*p = actionlog.WebhookProgress{At: behind, Round: p.Round, Messages: p.Messages + 1, Actions: p.Actions + int64(len(actions)), DeliveredAt: now, Through: last}
 		return false, s.note(ctx)
 	}
 	p.Tries++

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type tape struct {
 	mu      sync.Mutex
 	actions int
+	reads   int
 	down    bool
 }
 
@@ -43,12 +45,15 @@ func (f *tape) Read(_ context.Context, _ *actionlog.Webhook, at string, most int
 	if f.down {
 		return p, actionlog.ErrUnavailable
 	}
-	n, err := strconv.Atoi(at)
+	f.reads++ // a place is written in another way each time, and known by the same mark
+	place, _, _ := strings.Cut(at, " ")
+	n, err := strconv.Atoi(place)
 	if err != nil {
 		return p, err
 	}
 	for ; n < f.actions && len(p.Actions) < most; n++ {
-		p.Actions, p.Behind = append(p.Actions, fmt.Appendf(nil, `{"id":"a%d"}`, n)), append(p.Behind, strconv.Itoa(n+1))
+		p.Actions, p.Behind = append(p.Actions, fmt.Appendf(nil, `{"id":"a%d"}`, n)), append(p.Behind, fmt.Sprint(n+1, f.reads))
+		p.Marks = append(p.Marks, strconv.Itoa(n+1))
 		p.Taken = append(p.Taken, time.Unix(int64(n), 0))
 	}
 	p.Next, p.More = strconv.Itoa(n), n < f.actions

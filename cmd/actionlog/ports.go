@@ -29,8 +29,8 @@ func (a accessPort) Create(ctx context.Context, t search.Token) (search.Token, s
 	return tokenOf(g), secret, err
 }
 
-func (a accessPort) Rotate(ctx context.Context, id string, overlap time.Duration) (search.Token, string, error) {
-	g, secret, err := a.tokens.Rotate(ctx, id, overlap)
+func (a accessPort) Rotate(ctx context.Context, id string, overlap time.Duration, record func(search.Token) error) (search.Token, string, error) {
+	g, secret, err := a.tokens.Rotate(ctx, id, overlap, func(g access.Grant) error { return record(tokenOf(g)) })
 	return tokenOf(g), secret, err
 }
 
@@ -87,8 +87,8 @@ func (p supportPort) Of(ctx context.Context, who string) (list []search.Support,
 	return list, err
 }
 
-func (p supportPort) TakeUp(ctx context.Context, who string, x search.Support) (search.Support, error) {
-	s, err := p.supports.TakeUp(ctx, who, access.Support(x))
+func (p supportPort) TakeUp(ctx context.Context, who string, x search.Support, record func(search.Support) error) (search.Support, error) {
+	s, err := p.supports.TakeUp(ctx, who, access.Support(x), func(x access.Support) error { return record(search.Support(x)) })
 	return search.Support(s), err
 }
 

@@ -320,9 +320,15 @@ func (r *running) incarnation(b *bus.Bus, keeping *archive.Archiver) func(ctx co
 		}
 		return keeping.Looked().After(since) || time.Since(since) > lookWithin
 	}
+	var asked time.Time // of the connection over which the stream was asked
 	return func(ctx context.Context) string {
 		for !looked(b.Since()) && ctx.Err() == nil {
 			time.Sleep(5 * time.Millisecond)
+		}
+		if since := b.Since(); !since.Equal(asked) { // an archiver elsewhere may have given it another name
+			if _, err := b.Incarnation(ctx); err == nil {
+				asked = since
+			}
 		}
 		return b.Stream()
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"actionlog"
+	"actionlog/internal/archive"
 	"actionlog/search"
 	"actionlog/webhooks"
 )
@@ -55,5 +56,13 @@ func (r webhookReader) Read(ctx context.Context, w *actionlog.Webhook, at string
 	} else {
 		page, err = r.encoded.Page(ctx, w.Institution, w.Filter, w.Format, at, most)
 	}
-	return webhooks.Page{Actions: page.Actions, Behind: page.Behind, Taken: page.Taken, Next: page.Next, More: page.More}, err
+	shown := webhooks.Page{Actions: page.Actions, Behind: page.Behind, Taken: page.Taken, Next: page.Next, More: page.More}
+	for _, behind := range page.Behind {
+		place, err := archive.ParsePlace(behind)
+		if err != nil {
+			return webhooks.Page{}, err
+		}
+		shown.Marks = append(shown.Marks, place.After.String())
+	}
+	return shown, err
 }

@@ -112,8 +112,9 @@ func (t *Tokens) Create(ctx context.Context, g Grant) (Grant, string, error) {
 	return g, token, nil
 }
 
-// Rotate makes another token that allows the same; the old one goes on for a while.
-func (t *Tokens) Rotate(ctx context.Context, id string, overlap time.Duration) (Grant, string, error) {
+// Rotate makes another token that allows the same; the old one goes on for a while. record is called
+// before that, and after an error of it the old one stays as it was, and there is no other.
+func (t *Tokens) Rotate(ctx context.Context, id string, overlap time.Duration, record func(Grant) error) (Grant, string, error) {
 	s, revision, err := t.get(ctx, id)
 	if err != nil {
 		return Grant{}, "", err
@@ -128,10 +129,14 @@ func (t *Tokens) Rotate(ctx context.Context, id string, overlap time.Duration) (
 	}
 	if end := now.Add(overlap).Truncate(time.Second); s.ExpiresAt.IsZero() || end.Before(s.ExpiresAt) {
 		s.ExpiresAt = end
-		if err := t.put(ctx, s, revision); err != nil {
-			_, undone := t.Revoke(ctx, g.ID)
-			return Grant{}, "", errors.Join(err, undone)
-		}
+	}
+	err = record(g)
+	if err == nil {
+		err = t.put(ctx, s, revision) // also where it says nothing new: it may have been revoked meanwhile
+	}
+	if err != nil {
+		_, undone := t.Revoke(ctx, g.ID)
+		return Grant{}, "", errors.Join(err, undone)
 	}
 	return g, token, nil
 }

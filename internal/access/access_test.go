@@ -164,7 +164,7 @@ func TestExpiryAndRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, second, err := tokens.Rotate(t.Context(), g.ID, time.Hour)
+	made, second, err := tokens.Rotate(t.Context(), g.ID, time.Hour, func(Grant) error { return nil })
 	if err != nil || made.ID == g.ID || !slices.Equal(made.Roles, g.Roles) || !slices.Equal(made.Institutions, g.Institutions) || !made.ExpiresAt.Equal(g.ExpiresAt) {
 		t.Fatalf("%+v, %v", made, err)
 	}
@@ -182,7 +182,7 @@ func TestExpiryAndRotation(t *testing.T) {
 	valid(47*time.Hour, second, true)
 	valid(48*time.Hour, second, false)
 	now = now.Add(2 * time.Hour)
-	if _, _, err := tokens.Rotate(t.Context(), g.ID, time.Hour); !errors.Is(err, actionlog.ErrConflict) {
+	if _, _, err := tokens.Rotate(t.Context(), g.ID, time.Hour, func(Grant) error { return nil }); !errors.Is(err, actionlog.ErrConflict) {
 		t.Errorf("a token that has ended is rotated: %v", err)
 	}
 }

@@ -57,8 +57,8 @@ func (s *Supports) get(ctx context.Context, who string) (list []Support, revisio
 }
 
 // TakeUp adds an institution, or changes for how long and why it is supported. Fields of
-// errors are JSON pointers.
-func (s *Supports) TakeUp(ctx context.Context, who string, x Support) (Support, error) {
+// errors are JSON pointers. record is called before it counts: after an error of it, it does not.
+func (s *Supports) TakeUp(ctx context.Context, who string, x Support, record func(Support) error) (Support, error) {
 	x.Since = s.Now().UTC().Truncate(time.Second)
 	x.Reason = strings.TrimSpace(x.Reason)
 	switch {
@@ -71,10 +71,17 @@ func (s *Supports) TakeUp(ctx context.Context, who string, x Support) (Support, 
 	case x.Until.Sub(x.Since) > MaxSupport:
 		return x, actionlog.Invalidf("/until", "is more than %d days away", MaxSupport/(24*time.Hour))
 	}
+	recorded := false
 	return x, s.change(ctx, who, func(list []Support) ([]Support, error) {
 		list = slices.DeleteFunc(list, func(y Support) bool { return y.Institution == x.Institution })
 		if len(list) >= maxTakenUp {
 			return nil, actionlog.Invalidf("/institution", "is one more than the %d that may be supported at a time", maxTakenUp)
+		}
+		if !recorded {
+			if err := record(x); err != nil {
+				return nil, err
+			}
+			recorded = true
 		}
 		return append(list, x), nil
 	})
@@ -82,7 +89,7 @@ func (s *Supports) TakeUp(ctx context.Context, who string, x Support) (Support, 
 
 // End gives an institution back, or returns actionlog.ErrNotFound.
 func (s *Supports) End(ctx context.Context, who, institution string) (ended Support, err error) {
-	return ended, s.change(ctx, who, func(list []Support) ([]Support, error) {
+	err = s.change(ctx, who, func(list []Support) ([]Support, error) {
 		i := slices.IndexFunc(list, func(y Support) bool { return y.Institution == institution })
 		if i < 0 {
 			return nil, fmt.Errorf("support: %w", actionlog.ErrNotFound)
@@ -90,6 +97,7 @@ func (s *Supports) End(ctx context.Context, who, institution string) (ended Supp
 		ended = list[i]
 		return slices.Delete(list, i, i+1), nil
 	})
+	return ended, err
 }
 
 func (s *Supports) change(ctx context.Context, who string, to func(list []Support) ([]Support, error)) error {

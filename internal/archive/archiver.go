@@ -49,7 +49,7 @@ const (
 	// fetchWait is how long a batch that is small waits for more: a sync for each of few
 	// actions would take the disk from the stream and the store.
 	fetchWait = 500 * time.Millisecond
-	maxPause  = 30 * time.Second
+	maxPause  = 5 * time.Second // less than the indexer waits for it, after a connection
 	// lookAgain is after what time a stream that seems to have gone back is looked at again.
 	lookAgain = time.Second
 )

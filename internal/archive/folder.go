@@ -26,6 +26,11 @@ func NewFolder(dir string) (*Folder, error) {
 			return nil, fmt.Errorf("archive: %w", err)
 		}
 	}
+	for _, d := range []string{dir, filepath.Dir(dir)} { // names that are not on the disk are not there after a power failure
+		if err := syncFolder(d); err != nil {
+			return nil, err
+		}
+	}
 	return &Folder{dir}, nil
 }
 
@@ -54,7 +59,10 @@ func (f *Folder) Create(_ context.Context, name string, content Content) error {
 		return fmt.Errorf("archive: %w", err)
 	}
 	err := os.Link(content.Path, path)
-	if errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) { // perhaps by ourselves, before we were killed
+		if err := syncFolder(filepath.Dir(path)); err != nil {
+			return err
+		}
 		return fmt.Errorf("archive: %s: %w", path, ErrExists)
 	}
 	if err != nil { // another file system, or one without links

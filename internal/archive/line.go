@@ -67,7 +67,7 @@ func appendStatement(b []byte, l *Line) []byte {
 
 func appendDocument(b []byte, l *Line) []byte {
 	whole := !bytes.ContainsAny(l.Document, "\n\r")
-	isJSON := l.Dead == "" || utf8.Valid(l.Document) && json.Valid(l.Document)
+	isJSON := l.Dead == "" || actionlog.IsJSON(l.Document)
 	if isJSON {
 		b = append(b, `"document":`...)
 		if whole {

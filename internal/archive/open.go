@@ -109,10 +109,12 @@ func readWhole(line []byte) (header, error) {
 	if err != nil {
 		return h, err
 	}
-	if _, err := parseLine(line); err != nil {
+	l, err := parseLine(line)
+	if err != nil {
 		return h, err
 	}
-	if !json.Valid(line) || !bytes.HasSuffix(line, []byte("}\n")) {
+	// The document is judged, and not the line around it: one that is as deep as a reader takes would make that too deep.
+	if plain := bytes.HasPrefix(line[h.rest:], []byte(`"document":`)); plain && !json.Valid(l.Document) || !bytes.HasSuffix(line, []byte("}\n")) {
 		return h, errLine
 	}
 	return h, nil
@@ -158,6 +160,8 @@ func (o *openSegment) append(text []byte) error {
 		err = o.file.Sync()
 	}
 	if err != nil {
+		// A failed sync is told once: what it left in memory only would count as written when it is read again.
+		err = errors.Join(err, o.file.Truncate(o.bytes))
 		o.broken = fmt.Errorf("archive: open segment: %w: %w", actionlog.ErrUnavailable, err)
 		return o.broken
 	}

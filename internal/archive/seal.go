@@ -53,7 +53,7 @@ func (w *Writer) sealOnce(ctx context.Context) error {
 		return err
 	}
 	if err := w.putManifest(ctx, head, details); err != nil {
-		if w.failed != nil {
+		if w.failed != nil && !w.named(ctx, head) {
 			_ = w.Storage.Remove(ctx, head.Segment.Name) // nobody will name it
 		}
 		return err
@@ -67,6 +67,12 @@ func (w *Writer) sealOnce(ctx context.Context) error {
 		return err
 	}
 	return w.putCheckpoint(ctx)
+}
+
+// named tells whether the manifest that somebody else wrote names the same segment, or may do so: who had the same lines.
+func (w *Writer) named(ctx context.Context, head *Head) bool {
+	m, err := readManifest(ctx, w.Storage, head.Number)
+	return err != nil || m.Segment.Name == head.Segment.Name
 }
 
 // putManifest writes a manifest, which may not be there yet.

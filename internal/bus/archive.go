@@ -91,7 +91,7 @@ func (s *Source) Fetch(ctx context.Context, max, bytes int, wait time.Duration) 
 
 // At returns a message, or ErrNotFound where the stream does not hold it.
 func (s *Source) At(ctx context.Context, sequence uint64) (ArchiveMessage, error) {
-	m, err := s.stream.GetMsg(ctx, sequence)
+	m, err := s.get(ctx, sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return ArchiveMessage{}, fmt.Errorf("message %d: %w", sequence, actionlog.ErrNotFound)
 	}
@@ -99,6 +99,29 @@ func (s *Source) At(ctx context.Context, sequence uint64) (ArchiveMessage, error
 		return ArchiveMessage{}, fmt.Errorf("message %d: %w: %w", sequence, actionlog.ErrUnavailable, err)
 	}
 	return ArchiveMessage{Sequence: m.Sequence, ReceivedAt: m.Time.UTC(), Subject: m.Subject, Data: m.Data}, nil
+}
+
+// get reads a message. Any server that keeps the stream answers, also one that is behind and does not have it yet: that it is
+// not there is believed only where the leader's account of the stream has no place for it.
+func (s *Source) get(ctx context.Context, sequence uint64) (m *jetstream.RawStreamMsg, err error) {
+	for range 20 {
+		if m, err = s.stream.GetMsg(ctx, sequence); !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return m, err
+		}
+		info, e := s.stream.Info(ctx)
+		if e != nil {
+			return nil, e
+		}
+		if sequence < info.State.FirstSeq || sequence > info.State.LastSeq || info.State.NumDeleted > 0 {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return nil, errors.New("a server that answers has less than the stream's leader")
 }
 
 // Held is the incarnation, and the first and the last sequence that the stream holds.
@@ -111,7 +134,10 @@ func (s *Source) Held(ctx context.Context) (stream string, first, last uint64, e
 }
 
 // StartAnew gives the stream another incarnation than was.
-func (s *Source) StartAnew(ctx context.Context, was string) error { return s.bus.StartAnew(ctx, was) }
+func (s *Source) StartAnew(ctx context.Context, was string) error {
+	s.pending = nil // their sequences are no longer those of the stream
+	return s.bus.StartAnew(ctx, was)
+}
 
 // Acknowledge says that all messages up to a sequence are archived.
 func (s *Source) Acknowledge(ctx context.Context, sequence uint64) error {

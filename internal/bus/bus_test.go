@@ -1,9 +1,11 @@
 package bus
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,6 +155,24 @@ func TestFullStream(t *testing.T) {
 func dead(n uint64, reason string) actionlog.DeadLetter {
 	return actionlog.DeadLetter{Position: actionlog.Position{Stream: "s", Sequence: n}, ReceivedAt: time.Unix(7, 0).UTC(), Institution: "uni",
 		Reason: reason, Field: "/id", Detail: "is missing", Subject: "actions.uni.course", Document: []byte{0xff, 0, '{'}}
+}
+
+// A document that became too long for a message by scrubbing is cut, and says so: nobody waits for it for ever.
+func TestLongDeadLetter(t *testing.T) {
+	b := start(t, t.TempDir(), Options{})
+	d := b.DeadLetters()
+	for i, size := range []int{1 << 20, 1_560_000, 1_570_000, 1_580_000, 2 << 20, 8 << 20} {
+		l := dead(uint64(i+1), "invalid")
+		l.Document = bytes.Repeat([]byte(`"REDACTED",`), size/11+1)[:size]
+		if err := d.Add(t.Context(), l); err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		got, err := d.Get(t.Context(), l.Position)
+		cut := len(got.Document) < size
+		if err != nil || !bytes.HasPrefix(l.Document, got.Document) || cut != strings.Contains(got.Detail, fmt.Sprint("the document has ", size, " bytes")) || len(got.Document) < min(size, 1_500_000) {
+			t.Errorf("%d bytes: %d are kept, %q, %v", size, len(got.Document), got.Detail, err)
+		}
+	}
 }
 
 func TestDeadLetters(t *testing.T) {

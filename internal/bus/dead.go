@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ func tokenOf(s string) string {
 
 // Add implements actionlog.DeadLetters.
 func (d *DeadLetters) Add(ctx context.Context, l actionlog.DeadLetter) error {
-	payload, err := json.Marshal(letter{l.Position.String(), l.ReceivedAt, l.Institution, l.Reason, l.Field, l.Detail, l.Subject, l.Document})
+	payload, err := encodeLetter(&l, d.js.Conn().MaxPayload())
 	if err != nil {
 		return fmt.Errorf("dead letter %s: %w", l.Position, err)
 	}
@@ -64,6 +65,24 @@ func (d *DeadLetters) Add(ctx context.Context, l actionlog.DeadLetter) error {
 	}
 	return nil
 }
+
+// encodeLetter is the payload of a dead letter. A document that a message cannot hold, which scrubbing may have made several
+// times as long, is cut, and the detail says so: the archive has it whole.
+func encodeLetter(l *actionlog.DeadLetter, most int64) ([]byte, error) {
+	stands := letter{l.Position.String(), l.ReceivedAt, l.Institution, l.Reason, l.Field, l.Detail, l.Subject, l.Document}
+	payload, err := json.Marshal(stands)
+	if most -= lettersHeaders; err != nil || int64(len(payload)) <= most {
+		return payload, err
+	}
+	kept := max(0, int64(len(l.Document))-(int64(len(payload))-most+256)/4*3-3)
+	stands.Document = l.Document[:kept]
+	stands.Detail = fmt.Sprintf("%s (the document has %d bytes without its credentials, SHA-256 %x; its first %d are kept here, and all of it in the archive)",
+		l.Detail, len(l.Document), sha256.Sum256(l.Document), kept)
+	return json.Marshal(stands)
+}
+
+// lettersHeaders is room for what stands beside a message's payload.
+const lettersHeaders = 4 << 10
 
 func (d *DeadLetters) stream(ctx context.Context) (jetstream.Stream, error) {
 	s, err := d.js.Stream(ctx, StreamDead)

@@ -118,12 +118,16 @@ func makeSeed(path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), ".seed-*") // of mode 0600; it gets its name when it is whole
 	if err != nil {
 		return nil, err
 	}
+	defer os.Remove(f.Name())
 	_, err = f.Write(append(bytes.Clone(seed), '\n'))
-	return seed, errors.Join(err, f.Sync(), f.Close())
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Link(f.Name(), path) // not over one that is there
+	}
+	return seed, err
 }
 
 // EnsureSeeds fills in the keys of all grants from the seeds in a folder, and

@@ -66,7 +66,7 @@ func (p *Progress) ask(ctx context.Context) (time.Time, error) {
 	if state.Msgs == 0 || floor >= state.LastSeq {
 		return now, nil
 	}
-	m, err := s.GetMsg(ctx, max(floor+1, state.FirstSeq), jetstream.WithGetMsgSubject(actionlog.SubjectPrefix+".>"))
+	m, err := (&Source{stream: s}).get(ctx, max(floor+1, state.FirstSeq))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return now, nil // settled and trimmed meanwhile
 	}

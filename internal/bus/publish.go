@@ -29,8 +29,8 @@ const (
 // Publisher is an actionlog.Publisher on the stream.
 type Publisher struct {
 	js     jetstream.JetStream
-	stream string // incarnation; "" where it is not known
-	key    []byte // of the ids of messages
+	stream func() string // the incarnation now; nil where it is not known
+	key    []byte        // of the ids of messages
 	own    *nats.Conn
 	denied *denied // nil where everything is allowed
 	// Tracer traces what is published; nil: nothing does. A trace that the context is in goes on
@@ -44,11 +44,10 @@ var _ actionlog.Publisher = (*Publisher)(nil)
 // what may come again, to one and then to another, share a key that nobody else
 // knows.
 func (b *Bus) Publisher(ctx context.Context, key []byte) (*Publisher, error) {
-	stream, err := b.Incarnation(ctx)
-	if err != nil {
+	if _, err := b.Incarnation(ctx); err != nil {
 		return nil, err
 	}
-	return &Publisher{js: b.JS, stream: stream, key: key}, nil
+	return &Publisher{js: b.JS, stream: b.Stream, key: key}, nil
 }
 
 // DialPublisher connects as a user that may publish and nothing else, and
@@ -72,6 +71,15 @@ func DialPublisher(o DialOptions) (*Publisher, error) {
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	return &Publisher{js: js, key: key, own: nc, denied: o.denied}, nil
+}
+
+// position is a sequence of the stream.
+func (p *Publisher) position(sequence uint64) actionlog.Position {
+	at := actionlog.Position{Sequence: sequence}
+	if p.stream != nil {
+		at.Stream = p.stream()
+	}
+	return at
 }
 
 // Close ends the connection of DialPublisher.
@@ -166,7 +174,7 @@ func (p *Publisher) atomic(ctx context.Context, part []actionlog.Submission, int
 	}
 	first := ack.Sequence - uint64(last) // the sequences of a batch are consecutive
 	for i := range into {
-		into[i] = actionlog.Receipt{Position: actionlog.Position{Stream: p.stream, Sequence: first + uint64(i)}}
+		into[i] = actionlog.Receipt{Position: p.position(first + uint64(i))}
 	}
 	return true
 }
@@ -209,7 +217,7 @@ func (p *Publisher) receipt(ctx context.Context, f jetstream.PubAckFuture, subje
 		select {
 		case <-more:
 		case ack := <-f.Ok():
-			return actionlog.Receipt{Position: actionlog.Position{Stream: p.stream, Sequence: ack.Sequence}, Duplicate: ack.Duplicate}
+			return actionlog.Receipt{Position: p.position(ack.Sequence), Duplicate: ack.Duplicate}
 		case err := <-f.Err():
 			return actionlog.Receipt{Err: refusal(err)}
 		case <-ctx.Done():

@@ -21,7 +21,10 @@ const maxValueBytes = 64 << 10
 
 // State is an actionlog.State on a key-value bucket of JetStream. A revision is the
 // sequence of the bucket's stream, which is never used twice.
-type State struct{ kv jetstream.KeyValue }
+type State struct {
+	kv jetstream.KeyValue
+	js jetstream.JetStream
+}
 
 var _ actionlog.State = (*State)(nil)
 
@@ -45,7 +48,7 @@ func (b *Bus) openState(ctx context.Context) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
 	}
-	return &State{kv}, nil
+	return &State{kv, b.JS}, nil
 }
 
 // Buckets and keys may be any text; of a key of JetStream there are few letters.
@@ -87,13 +90,28 @@ func (s *State) Put(ctx context.Context, bucket, key string, value []byte, revis
 
 // Delete implements actionlog.State.
 func (s *State) Delete(ctx context.Context, bucket, key string) error {
-	if _, _, err := s.Get(ctx, bucket, key); errors.Is(err, actionlog.ErrNotFound) {
-		return nil // no mark of a deletion for what is not there
+	there, err := s.holds(ctx, stateKey(bucket, key))
+	if err != nil || !there { // no mark of a deletion for what is not there
+		return err
 	}
 	if err := s.kv.Purge(ctx, stateKey(bucket, key)); err != nil {
 		return fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
 	}
 	return nil
+}
+
+// holds asks the leader whether there is anything of a key: a server that is behind may not have it yet, and what is to be
+// deleted would stay.
+func (s *State) holds(ctx context.Context, key string) (bool, error) {
+	stream, err := s.js.Stream(ctx, "KV_"+stateBucket)
+	var info *jetstream.StreamInfo
+	if err == nil {
+		info, err = stream.Info(ctx, jetstream.WithSubjectFilter("$KV."+stateBucket+"."+key))
+	}
+	if err != nil {
+		return false, fmt.Errorf("state: %w: %w", actionlog.ErrUnavailable, err)
+	}
+	return len(info.State.Subjects) > 0, nil
 }
 
 // List implements actionlog.State.

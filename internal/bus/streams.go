@@ -221,5 +221,22 @@ func (b *Bus) Trim(ctx context.Context, interval time.Duration) error {
 		case used*100 >= max*70:
 			b.log.Warn("the stream is 70 % full", "bytes", used, "limit", max)
 		}
+		b.watchDead(ctx)
+	}
+}
+
+// watchDead warns when dead letters fill up their stream: where there is no room for one, nothing that comes after it is settled.
+func (b *Bus) watchDead(ctx context.Context) {
+	s, err := b.JS.Stream(ctx, StreamDead)
+	if err != nil {
+		return // the indexer says so
+	}
+	i := s.CachedInfo()
+	switch used, most := int64(i.State.Bytes), i.Config.MaxBytes; {
+	case most <= 0:
+	case used*100 >= most*85:
+		b.log.Error("dead letters fill 85 % of their room; at 100 % nothing more is indexed: replay or drop them (actionlog dead)", "bytes", used, "limit", most)
+	case used*100 >= most*70:
+		b.log.Warn("dead letters fill 70 % of their room", "bytes", used, "limit", most)
 	}
 }

@@ -120,6 +120,8 @@ func newClient(o *Options, transport http.RoundTripper) (*elasticsearch.BaseClie
 	config := elasticsearch.Config{
 		Addresses: o.Addresses, Username: o.Username, Password: o.Password, APIKey: o.APIKey, CompressRequestBody: o.Gzip, PoolCompressor: true,
 		Transport: transport, DisableMetaHeader: true, MaxRetries: 3, RetryOnStatus: []int{http.StatusBadGateway, http.StatusGatewayTimeout},
+		// A page of a scroll is handed out once: asked for again, it would be the one behind it.
+		RetryOnError: func(req *http.Request, _ error) bool { return !isScroll(req) },
 		RetryBackoff: func(attempt int) time.Duration { return min(100*time.Millisecond<<attempt, 2*time.Second) },
 	}
 	if o.CAFile != "" {
@@ -133,11 +135,30 @@ func newClient(o *Options, transport http.RoundTripper) (*elasticsearch.BaseClie
 			}
 		}
 	}
+	config.Transport = scrollOnce{transport}
 	c, err := elasticsearch.NewBaseClient(config)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %s", withoutCredentials(err.Error(), o))
 	}
 	return c, nil
+}
+
+const scrollPath = "/_search/scroll"
+
+func isScroll(req *http.Request) bool {
+	return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, scrollPath)
+}
+
+// scrollOnce makes an error of an answer to a scroll at which the client would ask again: a proxy that says so may have lost the page.
+type scrollOnce struct{ next http.RoundTripper }
+
+func (t scrollOnce) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(req)
+	if err == nil && isScroll(req) && (resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout) {
+		resp.Body.Close()
+		return nil, fmt.Errorf("the answer is %s", resp.Status)
+	}
+	return resp, err
 }
 
 // withoutCredentials takes user and password out of a message.

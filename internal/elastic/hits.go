@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"actionlog"
 )
@@ -18,8 +19,12 @@ type hits struct {
 	decoder *json.Decoder
 	about   answer // what stands beside the hits
 	n       int
-	failed  error
-	inside  bool // among the hits
+	total   *struct {
+		Value    int
+		Relation string
+	} // of all that is found, before the first hit; nil: it is not said
+	failed error
+	inside bool // among the hits
 }
 
 // searchHits asks for actions; close must be called.
@@ -28,28 +33,46 @@ func (c *client) searchHits(ctx context.Context, indices string, query url.Value
 }
 
 func (c *client) openHits(ctx context.Context, path string, query url.Values, body obj) (*hits, error) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
 	var h *hits
-	err = patiently(ctx, func() error {
-		resp, err := c.send(ctx, http.MethodPost, path, query, mediaJSON, raw)
-		if err != nil {
-			return err
+	err := patiently(ctx, func() (err error) {
+		if h, err = c.openOnce(ctx, path, query, body); err == nil {
+			return nil
 		}
-		h = &hits{resp: resp, decoder: json.NewDecoder(resp.Body)}
-		h.failed = h.enter()
-		if err := h.about.Shards.whole(); err != nil { // which stands before the hits
-			h.close()
-			return err
+		if h != nil && h.about.Scroll != "" { // the next try opens another
+			c.closeScroll(h.about.Scroll)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return h, nil
+}
+
+// openOnce asks once. Of an answer in which shards are missing it returns what it said of itself, too.
+func (c *client) openOnce(ctx context.Context, path string, query url.Values, body obj) (*hits, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.send(ctx, http.MethodPost, path, query, mediaJSON, raw)
+	if err != nil {
+		return nil, err
+	}
+	h := &hits{resp: resp, decoder: json.NewDecoder(resp.Body)}
+	h.failed = h.enter()
+	if err := h.about.Shards.whole(); err != nil { // which stands before the hits
+		h.close()
+		return h, err
+	}
+	return h, nil
+}
+
+// closeScroll gives a view back; an error is told to nobody: it ends by itself.
+func (c *client) closeScroll(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = c.call(ctx, http.MethodDelete, scrollPath, nil, obj{"scroll_id": []string{id}}, nil)
 }
 
 func (h *hits) close() { drain(h.resp) }
@@ -112,6 +135,12 @@ func (h *hits) enterHits() error {
 		if key == "hits" {
 			h.inside = true
 			return h.expect(json.Delim('['))
+		}
+		if key == "total" {
+			if err := h.decoder.Decode(&h.total); err != nil {
+				return unreadable(err)
+			}
+			continue
 		}
 		if err := h.decoder.Decode(new(json.RawMessage)); err != nil {
 			return unreadable(err)

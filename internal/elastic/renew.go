@@ -173,8 +173,8 @@ func (r *renewal) takeOver(ctx context.Context) error {
 			return err
 		}
 		r.blocked = i.Index
-		if err := s.client.call(ctx, http.MethodPut, "/"+i.Index+"/_block/write", nil, nil, nil); err != nil {
-			return unavailable(err)
+		if err := s.block(ctx, i.Index); err != nil {
+			return err
 		}
 		if err := r.copy(ctx, i.Index); err != nil {
 			return err
@@ -184,6 +184,26 @@ func (r *renewal) takeOver(ctx context.Context) error {
 		return err
 	}
 	return r.exchange(ctx, old)
+}
+
+// block has nobody write to an index any more; when it returns no write is under way.
+func (s *Store) block(ctx context.Context, index string) error {
+	var said struct {
+		Acknowledged bool
+		Shards       bool `json:"shards_acknowledged"`
+		Indices      []struct{ Blocked bool }
+	}
+	if err := s.client.call(ctx, http.MethodPut, "/"+index+"/_block/write", nil, nil, &said); err != nil {
+		return unavailable(err)
+	}
+	whole := said.Acknowledged && said.Shards && len(said.Indices) > 0
+	for _, i := range said.Indices {
+		whole = whole && i.Blocked
+	}
+	if !whole {
+		return fmt.Errorf("engine: not every shard of %s says that nobody writes to it any more: %w", index, actionlog.ErrUnavailable)
+	}
+	return nil
 }
 
 // exchange makes the new index the day.

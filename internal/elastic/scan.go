@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/http"
 	"slices"
@@ -103,6 +104,9 @@ func (s *Store) daysOf(ctx context.Context, q *actionlog.Query, but []actionlog.
 	}
 	for _, i := range indices {
 		if d, ok := s.dayOf(i.Index); ok && covers(q, d) && !slices.Contains(but, d) {
+			if i.Status == "close" { // since the state was read; a search would pass over it
+				return nil, fmt.Errorf("day %s: its index is closed: %w", d, actionlog.ErrUnavailable)
+			}
 			days = append(days, d)
 		}
 	}
@@ -115,12 +119,14 @@ func (s *Store) daysOf(ctx context.Context, q *actionlog.Query, but []actionlog.
 func (s *Store) scanDay(ctx context.Context, sc scope, body obj, yield func(*stored) bool) (more bool, err error) {
 	query := whole(sc.query)
 	query.Set("scroll", scrollFor)
+	body["track_total_hits"] = true
 	h, err := s.client.openHits(ctx, "/"+sc.indices+"/_search", query, body)
 	if err != nil {
 		return false, s.judge(ctx, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var next chan opened
+	total, n := h.total, 0
 	defer func() {
 		cancel()
 		h.close()
@@ -141,7 +147,10 @@ func (s *Store) scanDay(ctx context.Context, sc scope, body obj, yield func(*sto
 		if err := h.err(); err != nil {
 			return false, s.judge(ctx, err)
 		}
-		if h.n == 0 {
+		if n += h.n; h.n == 0 {
+			if total == nil || total.Relation != "eq" || total.Value != n {
+				return false, fmt.Errorf("engine: a view of %s gave %d actions, and not all: %w", sc.indices, n, actionlog.ErrUnavailable)
+			}
 			return true, nil
 		}
 		o := <-next
@@ -166,7 +175,10 @@ type opened struct {
 func (s *Store) nextOf(ctx context.Context, scroll string) chan opened {
 	next := make(chan opened, 1)
 	go func() {
-		h, err := s.client.openHits(ctx, "/_search/scroll", nil, obj{"scroll": scrollFor, "scroll_id": scroll})
+		h, err := s.client.openOnce(ctx, scrollPath, nil, obj{"scroll": scrollFor, "scroll_id": scroll})
+		if err != nil {
+			h = nil
+		}
 		next <- opened{h, err}
 	}()
 	return next

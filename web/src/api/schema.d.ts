@@ -3769,7 +3769,7 @@ export interface components {
             from: string;
             id: string;
             institution: string;
-            /** @description Days of its time that are older than what is searchable, and not in the file. */
+            /** @description Days of its time that are older than what is searchable, or that missing_days=allow leaves out, and not in the file. */
             missing?: components["schemas"]["Days"][];
             /** @enum {string} */
             order: "newest" | "oldest";
@@ -3971,8 +3971,6 @@ export interface components {
             page: components["schemas"]["Page"];
         };
         ListMeta: {
-            /** @description Days that are set aside as damaged, with missing_days=allow. */
-            missing_days?: string[];
             total?: components["schemas"]["Total"];
         } & components["schemas"]["Meta"];
         Lookup: {
@@ -4026,6 +4024,8 @@ export interface components {
             matched: components["schemas"]["Matched"][];
             /** @description What the time has of days that are older than what is searchable, and that no restore covers (wholly, where it has a filter that the search has not). */
             missing?: components["schemas"]["Days"][];
+            /** @description Days that are set aside as damaged, and that missing_days=allow leaves out. */
+            missing_days?: string[];
             /** @description What the time has of days that were restored. */
             restored?: components["schemas"]["Restored"][];
             /** Format: date-time */
@@ -5449,7 +5449,7 @@ export interface components {
         /** @description Of `detail`: the one of Accept-Language, where it is spoken (en, de), or English. */
         Language: "en" | "de";
         Location: string;
-        /** @description Days of the time that are older than what is searchable and that no restore covers: `2025-01-01/2025-01-31`, separated by commas. Days are included. */
+        /** @description Days of the time that are not in it, because they are older than what is searchable and no restore covers them, or because missing_days=allow leaves them out: `2025-01-01/2025-01-31`, separated by commas. Days are included. */
         MissingDays: string;
         /** @description Where there is a next page: `<…>; rel="next"`. */
         Next: string;
