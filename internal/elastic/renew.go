@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"actionlog"
@@ -109,14 +110,18 @@ func (s *Store) Rebuild(ctx context.Context, d actionlog.Day, fill func(w action
 type renewal struct {
 	store   *Store
 	day     actionlog.Day
-	index   string // the new one
-	blocked string // the old one, while nobody may write to it
-	sent    bool   // the exchange was asked for: the new index may be the day
+	index   string   // the new one
+	blocked string   // the old one, while nobody may write to it
+	damaged []string // indices of the day that could not be read when it was begun
+	sent    bool     // the exchange was asked for: the new index may be the day
 }
 
 func (r *renewal) run(ctx context.Context, fill func(w actionlog.Writer) error) error {
 	s := r.store
 	epoch, err := s.directory.readEpoch(ctx)
+	if err == nil {
+		err = r.lookAtOld(ctx)
+	}
 	if err == nil {
 		err = r.sweep(ctx)
 	}
@@ -164,6 +169,9 @@ func (r *renewal) takeOver(ctx context.Context) error {
 	}
 	for _, i := range old {
 		if why := damage(i); why != "" {
+			if !slices.Contains(r.damaged, i.Index) { // it has what is in no archive yet: again, after that was sealed
+				return fmt.Errorf("engine: the index %s %s meanwhile: %w", i.Index, why, actionlog.ErrUnavailable)
+			}
 			s.log.Warn("of a day that is rebuilt, nothing of what is there can be taken over", "day", r.day, "why", "the index "+i.Index+" "+why)
 			continue
 		}
@@ -184,26 +192,6 @@ func (r *renewal) takeOver(ctx context.Context) error {
 		return err
 	}
 	return r.exchange(ctx, old)
-}
-
-// block has nobody write to an index any more; when it returns no write is under way.
-func (s *Store) block(ctx context.Context, index string) error {
-	var said struct {
-		Acknowledged bool
-		Shards       bool `json:"shards_acknowledged"`
-		Indices      []struct{ Blocked bool }
-	}
-	if err := s.client.call(ctx, http.MethodPut, "/"+index+"/_block/write", nil, nil, &said); err != nil {
-		return unavailable(err)
-	}
-	whole := said.Acknowledged && said.Shards && len(said.Indices) > 0
-	for _, i := range said.Indices {
-		whole = whole && i.Blocked
-	}
-	if !whole {
-		return fmt.Errorf("engine: not every shard of %s says that nobody writes to it any more: %w", index, actionlog.ErrUnavailable)
-	}
-	return nil
 }
 
 // exchange makes the new index the day.
@@ -232,15 +220,6 @@ func (r *renewal) isTheDay() (bool, error) {
 	var found map[string]struct{ Aliases map[string]any }
 	err := r.store.client.call(ctx, http.MethodGet, "/"+r.index+"/_alias", nil, nil, &found)
 	return len(found[r.index].Aliases) > 0, err
-}
-
-// unblock lets an index be written to again; one that is not there needs nothing.
-func (s *Store) unblock(ctx context.Context, index string) error {
-	err := s.client.call(ctx, http.MethodPut, "/"+index+"/_settings", nil, obj{"index.blocks.write": nil}, nil)
-	if err != nil && !hasStatus(err, http.StatusNotFound) {
-		return unavailable(err)
-	}
-	return nil
 }
 
 // abandon takes back what was begun. An index that may be the day by now stays: if it is
