@@ -37,6 +37,7 @@ type feedState struct {
 	Format int    `json:"format"` // feedStateFormat; 0 in files of early versions
 	After  string `json:"after"`
 	Bytes  int64  `json:"bytes"`
+	Output string `json:"output,omitempty"` // the file that has Bytes; "" standard output, or a file of which an early version wrote the length only
 }
 
 // feedStateFormat is the version of the file of --state.
@@ -110,6 +111,9 @@ func (r *feedReading) open(output, since string) error {
 			return fmt.Errorf("-o: %w", err)
 		}
 	}
+	if output == "" {
+		r.state.Output, r.state.Bytes = "", 0
+	}
 	if r.statePath != "" && (!known || another) {
 		return r.note() // how long the file is to which nothing was added yet
 	}
@@ -123,11 +127,17 @@ func (r *feedReading) openFile(path string, known bool) (another bool, err error
 	if r.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640); err != nil {
 		return false, err
 	}
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return false, err
+	}
 	size, err := r.file.Seek(0, io.SeekEnd)
-	if err == nil && known && size > r.state.Bytes {
+	its := r.state.Output == whole || r.state.Output == "" && r.state.Bytes > 0 // the state's
+	r.state.Output = whole
+	if err == nil && known && its && size > r.state.Bytes {
 		err = r.file.Truncate(r.state.Bytes)
 	}
-	return known && size < r.state.Bytes, err
+	return known && (!its || size < r.state.Bytes), err
 }
 
 const (

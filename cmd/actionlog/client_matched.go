@@ -49,9 +49,9 @@ func sayNear(out *console, all []matched) {
 
 // String is a name, whose it is, and how many actions there are.
 func (m matched) String() string {
-	text := m.Name + m.Title
+	text := clean(m.Name + m.Title)
 	if m.Email != "" {
-		text += " <" + m.Email + ">"
+		text += " <" + clean(m.Email) + ">"
 	}
 	if m.Actions != nil {
 		text += fmt.Sprintf(" (%d actions)", *m.Actions)

@@ -160,7 +160,9 @@ func (r *restoreCreateCmd) many(ctx context.Context, c *client, out *console) er
 			return fmt.Errorf("--done: %w", err)
 		}
 		asked++
-		fmt.Fprintln(out.out, made.Institution, made.ID)
+		if _, err := fmt.Fprintln(out.out, made.Institution, made.ID); err != nil {
+			return err
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("--file: %w", err)

@@ -101,8 +101,8 @@ func (s *savedCreateCmd) Run(ctx context.Context, set *settings, out *console, p
 			return err
 		}
 		out.say("the search %s is saved", made.Name)
-		fmt.Fprintln(out.out, clean(made.ID))
-		return nil
+		_, err := fmt.Fprintln(out.out, clean(made.ID))
+		return err
 	})
 }
 

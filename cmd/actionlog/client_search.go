@@ -212,7 +212,7 @@ func (s *searchCmd) csv(ctx context.Context, c *client, query url.Values, near b
 // remark says on standard error what a reader of a table should know.
 func (s *searchCmd) remark(out *console, format string, shown int, more bool, meta listMeta) {
 	sayMissing(out, meta.Missing)
-	if format != "table" && !isTerminal(out.err) {
+	if format != "table" && !isTerminal(out.err) && !more { // who reads less than there is has to know
 		return
 	}
 	total := strconv.Itoa(shown)

@@ -52,12 +52,16 @@ func (t token) of() string {
 	return strings.Join(t.Institutions, " ")
 }
 
-func (t token) tell(out *console) {
+func (t token) tell(out *console) error {
 	until := ""
 	if !t.ExpiresAt.IsZero() {
 		until = ", until " + t.ExpiresAt.Format(time.RFC3339)
 	}
-	fmt.Fprintf(out.out, "token %s of %s, %s for %s%s: kept nowhere, shown once\n%s\n", t.ID, clean(t.Name), strings.Join(t.Roles, " "), t.of(), until, t.Token)
+	_, err := fmt.Fprintf(out.out, "token %s of %s, %s for %s%s: kept nowhere, shown once\n%s\n", t.ID, clean(t.Name), strings.Join(t.Roles, " "), t.of(), until, t.Token)
+	if err != nil {
+		err = fmt.Errorf("token %s was made, and could not be shown; revoke it: %w", t.ID, err)
+	}
+	return err
 }
 
 // Run creates a token.
@@ -93,8 +97,7 @@ func (t *tokenCreateCmd) Run(ctx context.Context, s *settings, out *console) err
 	if err := c.send(ctx, http.MethodPost, tokenPath, request, &made); err != nil {
 		return err
 	}
-	made.tell(out)
-	return nil
+	return made.tell(out)
 }
 
 type tokenRotateCmd struct {
@@ -112,7 +115,9 @@ func (t *tokenRotateCmd) Run(ctx context.Context, s *settings, out *console) err
 	if err := c.send(ctx, http.MethodPost, tokenPath+"/"+url.PathEscape(t.ID)+"/rotate", map[string]string{"overlap": t.Overlap.String()}, &made); err != nil {
 		return err
 	}
-	made.tell(out)
+	if err := made.tell(out); err != nil {
+		return err
+	}
 	out.say("token %s ends at %s", t.ID, time.Now().Add(t.Overlap).UTC().Format(time.RFC3339))
 	return nil
 }

@@ -40,8 +40,12 @@ type webhook struct {
 	} `json:"progress"`
 }
 
-func (w *webhook) tell(out *console) {
-	fmt.Fprintf(out.out, "webhook %s, %s, to %s: its secret is kept nowhere, shown once\n%s\n", w.ID, clean(w.Name), clean(w.URL), w.Secret)
+func (w *webhook) tell(out *console) error {
+	_, err := fmt.Fprintf(out.out, "webhook %s, %s, to %s: its secret is kept nowhere, shown once\n%s\n", w.ID, clean(w.Name), clean(w.URL), w.Secret)
+	if err != nil {
+		err = fmt.Errorf("the secret of webhook %s could not be shown; give it another one: %w", w.ID, err)
+	}
+	return err
 }
 
 type webhookCreateCmd struct {
@@ -85,8 +89,7 @@ func (w *webhookCreateCmd) Run(ctx context.Context, s *settings, out *console, p
 	if err := c.send(ctx, http.MethodPost, path, request, &made); err != nil {
 		return err
 	}
-	made.tell(out)
-	return nil
+	return made.tell(out)
 }
 
 type webhookListCmd struct {
@@ -247,7 +250,6 @@ func (w *webhookRotateCmd) Run(ctx context.Context, s *settings, out *console) e
 		if err := json.Unmarshal(raw, &made); err != nil {
 			return err
 		}
-		made.tell(out)
-		return nil
+		return made.tell(out)
 	})
 }

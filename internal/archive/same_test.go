@@ -36,7 +36,7 @@ func TestSecondWriterOfTheSame(t *testing.T) {
 	if err := writers[0].Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * time.Millisecond) // it is sealed at another time
+	time.Sleep(1100 * time.Millisecond) // it is sealed in another second
 	if err := writers[1].Seal(t.Context()); !errors.Is(err, ErrExists) {
 		t.Errorf("the second writer: %v", err)
 	}

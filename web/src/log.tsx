@@ -54,7 +54,7 @@ function useLast(view: View): Search {
 
 function Actions({ institution, id }: { institution: string; id?: string }) {
   const { t } = useText();
-  const { has } = useSession();
+  const { has, signIns } = useSession();
   const [, navigate] = useLocation();
   const query = useSearch();
   const { zoneName } = useSettings();
@@ -90,6 +90,12 @@ function Actions({ institution, id }: { institution: string; id?: string }) {
     setAsked((n) => n + 1);
   }, [listAnew]);
   useRecovery(listed.error, refresh);
+  // Who signed in again finds everything where it was, and the list read anew.
+  const signedInBefore = useRef(signIns);
+  useEffect(() => {
+    if (signedInBefore.current !== signIns) refresh();
+    signedInBefore.current = signIns;
+  }, [signIns, refresh]);
   const invalid = canonical.error && unread !== undefined ? { text: unread, error: canonical.error } : undefined;
   const failed = listed.error ?? (invalid ? undefined : canonical.error) ?? undefined;
   const box = useRef<HTMLInputElement>(null);
@@ -240,35 +246,60 @@ interface ToolbarProps {
   total?: number;
 }
 
+/** What came in and is not in the list. */
+interface News {
+  n: number;
+  more: boolean;
+  held: ActionRecord[];
+}
+
+const noNews: News = { n: 0, more: false, held: [] };
+
+/** A state whose value is known at once, also before what was drawn of it. */
+function useNow<T>(first: T): [T, (value: T) => void, React.RefObject<T>] {
+  const [value, draw] = useState(first);
+  const now = useRef(first);
+  const change = useCallback((next: T) => {
+    now.current = next;
+    draw(next);
+  }, []);
+  return [value, change, now];
+}
+
 /** Above the list: what it is, what came in since, live or not, which columns. */
 function Toolbar({ institution, search, listed, refresh, list, asked, total }: ToolbarProps) {
   const { t, number } = useText();
   const [live, setLive] = useState<"off" | "on" | "paused">("off");
-  const [news, setNews] = useState<{ n: number; more: boolean; held: ActionRecord[] }>({ n: 0, more: false, held: [] });
+  const [news, setNews, newsNow] = useNow<News>(noNews);
   const source = listed.list;
   useChanges(source);
   const liveNow = useRef(live);
   liveNow.current = live;
   const open = !search.to;
-  useEffect(() => setNews({ n: 0, more: false, held: [] }), [source]);
+  useEffect(() => setNews(noNews), [source, setNews]);
   const came = useCallback(
     (records: ActionRecord[], more: boolean) => {
       if (!source) return;
+      const before = newsNow.current;
       if (liveNow.current === "on" && !more && list.current?.atTop() !== false) {
-        source.prepend(records);
+        // What is held stands below what comes now: without it the list would have a hole.
+        if (before.more) refresh();
+        else source.prepend([...records, ...before.held]);
+        if (before.n > 0 || before.more) setNews(noNews);
         return;
       }
       const fresh = source.news(records);
       // What is held for a list that is paused is little; more than that is read anew.
-      setNews((b) => ({ n: b.n + fresh.length, more: b.more || more || b.n + fresh.length > 2000, held: b.n + fresh.length > 2000 ? [] : [...fresh, ...b.held] }));
+      const n = before.n + fresh.length;
+      setNews({ n, more: before.more || more || n > 2000, held: n > 2000 ? [] : [...fresh, ...before.held] });
     },
-    [source, list],
+    [source, list, refresh, newsNow, setNews],
   );
   const tail = useTail(institution, search, listed.stale ? undefined : source?.meta?.complete_through, open && !listed.error, came);
   const show = () => {
     if (news.more || !source) refresh();
     else source.prepend(news.held);
-    setNews({ n: 0, more: false, held: [] });
+    setNews(noNews);
     list.current?.top();
   };
   const toggle = () => {
@@ -280,7 +311,7 @@ function Toolbar({ institution, search, listed, refresh, list, asked, total }: T
     }
   };
   useEffect(() => {
-    if (source && source.freshRows > 5000) refresh(); // a tail of days does not grow for ever
+    if (!listed.stale && !listed.error && source && source.freshRows > 5000) refresh(); // a tail of days does not grow for ever
   });
   return (
     <>

@@ -12,6 +12,8 @@ export type Role = "admin" | "auditor" | "support" | "compliance" | "publisher" 
 export type Who = NonNullable<Awaited<ReturnType<typeof api.session>>>;
 
 interface Session {
+  /** How often somebody signed in while the page was open: another number, and what is shown is asked for again. */
+  signIns: number;
   who: Who;
   about: Awaited<ReturnType<typeof api.about>>;
   signOut: () => Promise<void>;
@@ -71,9 +73,15 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const was = useRef(false);
   if (session.data) was.current = true;
   useEffect(() => whenSignedOut(() => was.current && setExpired(true)), []);
+  const [signIns, setSignIns] = useState(0);
   const signedIn = useCallback(() => {
-    setExpired(false);
-    void queries.resetQueries();
+    // What is on the screen stays: who signs in again goes on where they were.
+    const ours = (q: { queryKey: readonly unknown[] }) => q.queryKey[0] === "session" || q.queryKey[0] === "about";
+    void queries.invalidateQueries({ predicate: ours }).then(() => {
+      setExpired(false);
+      setSignIns((n) => n + 1);
+      return queries.resetQueries({ predicate: (q) => !ours(q) });
+    });
   }, [queries]);
   const signOut = useCallback(async () => {
     await api.signOut().catch((e: unknown) => {
@@ -90,8 +98,8 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     // Compliance reads every institution, and lends its other roles none.
     const has = (roles: Role[], institution?: string) =>
       who.grants.some((g) => g.roles?.some((r) => roles.includes(r as Role) && (g.all || institution === undefined || r === "compliance" || g.institutions?.includes(institution))));
-    return { who, about: about.data, signOut, has: (roles, i) => has(roles, i) || (roles.includes("support") && !!who.support?.some((s) => i === undefined || s.institution === i)) };
-  }, [session.data, about.data, signOut]);
+    return { who, signIns, about: about.data, signOut, has: (roles, i) => has(roles, i) || (roles.includes("support") && !!who.support?.some((s) => i === undefined || s.institution === i)) };
+  }, [session.data, about.data, signOut, signIns]);
   const state = expired && was.current ? "expired" : session.isPending || about.isPending ? "asking" : session.data ? "in" : "none";
   const shown = useMemo(() => ({ state, failure, signedIn }) as const, [state, failure, signedIn]);
   useEffect(() => {

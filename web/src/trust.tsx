@@ -99,7 +99,7 @@ export function Status({ institution, search, list, stale, at, tail, asked, coun
 export function Reach({ list, institution }: { list?: List; institution: string }) {
   const { t } = useText();
   const times = useTimes();
-  const day = (d: string) => times.day(new Date(d + "T12:00:00Z"));
+  const day = times.utcDay;
   const missing = list?.meta?.missing ?? [];
   const restored = list?.meta?.restored ?? [];
   if (missing.length === 0 && restored.length === 0) return null;

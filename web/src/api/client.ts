@@ -74,6 +74,17 @@ function anyQuery(query: Query): never {
 
 const of = (institution: string, query: Query = {}) => ({ path: { institution }, query: anyQuery(query) });
 
+/** All pages of a list that is never long. */
+async function everything<T>(get: (page: Query) => Promise<{ data: T[]; page: { next: string | null } }>): Promise<{ data: T[] }> {
+  const all: T[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const answer = await get({ limit: 1000, cursor });
+    all.push(...answer.data);
+    if (answer.page.next === null) return { data: all };
+    cursor = answer.page.next;
+  }
+}
+
 type NewSearch = components["schemas"]["NewSearch"];
 
 export const api = {
@@ -104,7 +115,7 @@ export const api = {
   completions: (institution: string, q: string, at: number, signal?: AbortSignal) =>
     data(client.GET("/v1/institutions/{institution}/completions", { params: of(institution, { q, at }), signal })),
 
-  exports: (institution: string) => data(client.GET("/v1/institutions/{institution}/exports", { params: of(institution) })),
+  exports: (institution: string) => everything((page) => data(client.GET("/v1/institutions/{institution}/exports", { params: of(institution, page) }))),
   createExport: (institution: string, body: { format: "csv" | "json" | "ndjson" | "ecs"; filter: Record<string, string[]> }) =>
     data(client.POST("/v1/institutions/{institution}/exports", { params: { path: { institution } }, body: { order: "newest", bom: body.format === "csv", ...body } })),
   export: (institution: string, id: string) => data(client.GET("/v1/institutions/{institution}/exports/{id}", { params: { path: { institution, id } } })),
@@ -124,8 +135,8 @@ export const api = {
   rotateWebhook: (institution: string, id: string) => data(client.POST("/v1/institutions/{institution}/webhooks/{id}/rotate", { params: { path: { institution, id } }, body: {} })),
   dropWebhook: (institution: string, id: string) => data(client.DELETE("/v1/institutions/{institution}/webhooks/{id}", { params: { path: { institution, id } } })),
 
-  restores: (institution: string) => data(client.GET("/v1/institutions/{institution}/restores", { params: of(institution) })),
-  allRestores: (status?: string) => data(client.GET("/v1/restores", { params: { query: anyQuery({ status }) } })),
+  restores: (institution: string) => everything((page) => data(client.GET("/v1/institutions/{institution}/restores", { params: of(institution, page) }))),
+  allRestores: () => everything((page) => data(client.GET("/v1/restores", { params: { query: anyQuery(page) } }))),
   createRestore: (institution: string, body: { from: string; to?: string; reason: string; filter?: Record<string, string[]> }) =>
     data(client.POST("/v1/institutions/{institution}/restores", { params: { path: { institution } }, body })),
   stepRestore: (institution: string, id: string, step: "grant" | "decline" | "renew", reason: string) =>

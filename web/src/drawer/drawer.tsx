@@ -76,7 +76,7 @@ export function Drawer(p: Props) {
           <Fields a={a} {...p} />
           {a.changes.length > 0 && <><h3>{t("change")}</h3><Diff changes={a.changes} /></>}
           <Around a={a} {...p} />
-          <Proof institution={p.institution} record={record} />
+          <Proof key={`${record.day}/${record.id}`} institution={p.institution} record={record} />
           <Raw text={found.data!} />
         </div>
       )}

@@ -131,6 +131,9 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
     if (item?.kind === "action") open(item.record);
     if (item?.kind === "fold") list.toggle(item.batch);
   };
+  // Rows are drawn anew only when they change; what they open is what is searched now.
+  const chooseNow = useRef(choose);
+  chooseNow.current = choose;
   const onKey = (e: KeyboardEvent) => {
     if (e.target !== port.current || e.ctrlKey || e.metaKey || e.altKey) return;
     const follow: Record<string, number> = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
@@ -213,7 +216,7 @@ export function List({ move, list, stale, chosen, open, goOn, restored, ref }: P
               columns={columns}
               narrow={narrow}
               style={at}
-              choose={() => choose(item, v.index)}
+              choose={() => chooseNow.current(item, v.index)}
             />
           );
         })}</Writing>

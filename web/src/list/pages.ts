@@ -108,6 +108,7 @@ export class Pages<Meta> {
     if (this.loading || this.complete || this.stopped.signal.aborted) return;
     this.loading = true;
     this.error = undefined;
+    for (const p of this.pages) p.failed = false; // what could not be read is asked for again where it is looked at
     this.changed();
     const cursor = this.next;
     try {

@@ -52,7 +52,8 @@ export function useList(institution: string, search: Search, ready: boolean): Li
   return {
     list: shown?.list,
     stale: !isThis(shown),
-    error: isThis(failure) ? failure!.error : undefined,
+    // What failed has failed until an answer comes, also while it is asked for again.
+    error: failure?.key === key && !isThis(shown) ? failure.error : undefined,
     refresh,
     at: shown?.at,
   };

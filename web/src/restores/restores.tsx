@@ -94,7 +94,7 @@ export function RestoreRow({ r, withInstitution = false }: { r: Restore; withIns
   const may = has(["admin", "support"], r.institution);
   const mayGrant = has(["support"], r.institution) && (r.status === "requested" || r.status === "failed");
   const mayDrop = may && ["requested", "granted", "running", "ready"].includes(r.status);
-  const day = (d: string) => times.day(new Date(d + "T12:00:00Z"));
+  const day = times.utcDay;
   const total = r.estimate?.actions ?? 0;
   return (
     <article className="job" data-status={r.status}>

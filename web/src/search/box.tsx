@@ -35,7 +35,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
   const { t, number, language } = useText();
   const labels = useLabels();
   const { zoneName } = useSettings();
-  const { has, who } = useSession();
+  const { has, signIns } = useSession();
   // What staff search for is recorded: they say when.
   const eager = has(["admin", "auditor", "compliance"], institution);
   const said = useSaid();
@@ -77,7 +77,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
   const recent = useRecent(institution);
   const saved = useQuery({ queryKey: ["searches", institution], queryFn: () => api.searches(institution), enabled: offering && value === "" });
   const named: Offer[] = (saved.data?.data ?? []).slice(0, 6).map((s) => ({ kind: "saved", text: s.q, start: 1, end: 1, label: s.name, detail: s.q, match: "exact" }));
-  const offers: Offer[] = !offering || settled !== value ? [] : [...(value === "" ? [...named, ...recent.all] : []), ...(completions.data?.data ?? [])];
+  const offers: Offer[] = !offering || settled !== value ? [] : [...(value === "" ? [...named, ...recent.all] : []), ...(completions.isPlaceholderData ? [] : completions.data?.data ?? [])]; // those of an earlier text stand elsewhere in it
 
   const queries = useQueryClient();
   const run = async (q: string, final: boolean) => {
@@ -116,15 +116,16 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
   }, [quiet]);
 
   // Whose session was over while they typed: what they typed is searched when they are back.
-  const session = useRef(who);
+  const session = useRef(signIns);
   useEffect(() => {
-    if (session.current !== who && eager && typed !== undefined) void run(typed, false);
-    session.current = who;
+    if (session.current !== signIns && eager && typed !== undefined) void run(typed, false);
+    session.current = signIns;
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [who]);
+  }, [signIns]);
 
   const take = (i: number) => {
     const o = offers[i];
+    setMarked(-1);
     if (!o) return;
     if (o.kind === "recent" || o.kind === "saved") return void run(o.text, true);
     const from = units(value, o.start - 1);
@@ -133,7 +134,6 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
     const caret = from + o.text.length;
     setTyped(next);
     setAt(caret);
-    setMarked(-1);
     requestAnimationFrame(() => {
       inputRef.current?.focus();
       inputRef.current?.setSelectionRange(caret, caret);
@@ -142,7 +142,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
   const onKey = (e: KeyboardEvent<HTMLInputElement>) => {
     if (e.key === "ArrowDown" && offers.length > 0) setMarked((m) => (m + 1) % offers.length);
     else if (e.key === "ArrowUp" && offers.length > 0) setMarked((m) => (m <= 0 ? offers.length - 1 : m - 1));
-    else if ((e.key === "Enter" || e.key === "Tab") && marked >= 0) take(marked);
+    else if ((e.key === "Enter" || e.key === "Tab") && offers[marked]) take(marked);
     else if (e.key === "Enter") void run(value, true);
     else if (e.key === "Escape" && open && offers.length > 0) {
       setOpen(false);
@@ -167,7 +167,7 @@ export function SearchBox({ institution, search, text, invalid, change, inputRef
         aria-expanded={offers.length > 0}
         aria-controls={list}
         aria-autocomplete="list"
-        aria-activedescendant={marked >= 0 ? `${list}-${marked}` : undefined}
+        aria-activedescendant={offers[marked] ? `${list}-${marked}` : undefined}
         aria-invalid={problem !== undefined}
         aria-describedby={problem ? `${list}-problem` : undefined}
         placeholder={t("search_placeholder")}

@@ -9,23 +9,28 @@ export interface Times {
   /** Everything, with the zone: for details. */
   long: (d: Date) => string;
   day: (d: Date) => string;
+  /** A date of UTC, as 2026-11-30, in whatever zone the reader is. */
+  utcDay: (date: string) => string;
   clock: (d: Date) => string;
 }
 
 export function timesOf(locale: string, zone: string): Times {
-  const format = (o: Intl.DateTimeFormatOptions) => {
-    const f = new Intl.DateTimeFormat(locale, { ...o, timeZone: zone });
+  const format = (o: Intl.DateTimeFormatOptions, timeZone = zone) => {
+    const f = new Intl.DateTimeFormat(locale, { ...o, timeZone });
     return (d: Date) => (Number.isNaN(d.getTime()) ? "–" : f.format(d));
   };
   const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
   const thisYear = format({ day: "2-digit", month: "short", ...clock });
   const otherYear = format({ day: "2-digit", month: "short", year: "numeric", ...clock });
   const year = format({ year: "numeric" });
+  const date = { weekday: "short", day: "numeric", month: "short", year: "numeric" } as const;
+  const utc = format(date, "UTC");
   return {
     zone,
     short: (d) => (year(d) === year(new Date()) ? thisYear(d) : otherYear(d)),
     long: format({ weekday: "short", day: "numeric", month: "long", year: "numeric", ...clock, fractionalSecondDigits: 3, timeZoneName: "short" }),
-    day: format({ weekday: "short", day: "numeric", month: "short", year: "numeric" }),
+    day: format(date),
+    utcDay: (d) => utc(new Date(d + "T00:00:00Z")),
     clock: format(clock),
   };
 }
