@@ -69,6 +69,18 @@ test("a session that ends says so and loses no filter", async () => {
   await settled(page);
   assert.ok(page.url().includes("category=course"));
   assert.equal(await count(page), await total({ category: "course", range: "30d" }));
+  // What somebody was typing is searched when they are back.
+  const next = await page.evaluate(async () => (await (await fetch("/v1/session")).json()).session);
+  await service.call(`/v1/sessions/${next}`, { method: "DELETE" });
+  await page.getByRole("combobox", { name: "Search" }).press("End");
+  await page.keyboard.insertText(" arts"); // at once: the dialog takes what is typed while it is there
+  await page.getByText("Your session has ended").first().waitFor();
+  await page.getByRole("dialog").getByLabel("Token").fill(service.token);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.waitForURL(/any=arts/);
+  await settled(page);
+  assert.ok(page.url().includes("category=course"));
   await page.done();
 });
 
@@ -235,6 +247,8 @@ test("an empty box says what can be asked for, and what was searched before", as
   await page.keyboard.press("Enter"); // searches it
   await page.waitForURL(/user=ingrid/);
   await settled(page);
+  await page.keyboard.press("Tab");
+  assert.ok(!(await box.evaluate((e) => e === document.activeElement)), "the box does not let the keyboard go");
   await page.done();
 });
 
