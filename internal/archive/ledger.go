@@ -233,9 +233,10 @@ func (l *Ledger) day(ctx context.Context, b *books, day actionlog.Day, a *Accoun
 		}
 		stored[p.Institution].add(p.Position)
 	}
-	institutions := map[string]bool{}
-	for id := range stored {
+	institutions, all := map[string]bool{}, uint64(0)
+	for id, in := range stored {
 		institutions[id] = true
+		all += in.count
 	}
 	for id := range b.days[day.String()] {
 		institutions[id] = true
@@ -255,7 +256,7 @@ func (l *Ledger) day(ctx context.Context, b *books, day actionlog.Day, a *Accoun
 		case in.count == 0 && day.Before(l.Oldest()):
 			a.TooOld += out.count
 		default:
-			if err := l.explain(ctx, b, day, id, in, out, a); err != nil {
+			if err := l.explain(ctx, b, day, id, in, out, all, a); err != nil {
 				return err
 			}
 		}
@@ -263,17 +264,27 @@ func (l *Ledger) day(ctx context.Context, b *books, day actionlog.Day, a *Accoun
 	return nil
 }
 
-// explain says of each archived action of an institution's day what became of it.
-func (l *Ledger) explain(ctx context.Context, b *books, day actionlog.Day, institution string, in, out *account, a *Accounts) error {
+// readsForOne is about how many positions are read in the time in which the store is asked for one action.
+const readsForOne = 100
+
+// explain says of each archived action of an institution's day, of which the store holds all of all institutions, what became of it.
+func (l *Ledger) explain(ctx context.Context, b *books, day actionlog.Day, institution string, in, out *account, all uint64, a *Accounts) error {
 	d := Difference{Institution: institution, Day: day.String(), Archived: out.count, Indexed: in.count}
-	found := account{}
+	found, there := account{}, indexed{keeper: l.Keeper, day: day, institution: institution}
 	for line, err := range l.lines(ctx, b, day, institution) {
 		if err != nil {
 			return err
 		}
-		what, err := l.became(ctx, line, day)
-		if err != nil {
-			return err
+		what, is := actionlog.OutcomeNew, false
+		if out.count > all/readsForOne { // otherwise asking for each is less than reading the day
+			if is, err = there.has(ctx, line.Position); err != nil {
+				return err
+			}
+		}
+		if !is {
+			if what, err = l.became(ctx, line, day); err != nil {
+				return err
+			}
 		}
 		switch what {
 		case actionlog.OutcomeNew:

@@ -69,7 +69,7 @@ func measureGrowth(b *testing.B, g growth) {
 	}
 	defer s.Close()
 	metrics["open_ms"] = float64(time.Since(start).Microseconds()) / 1000
-	metrics["B/action"] = float64(s.Bytes()) / float64(s.Len())
+	metrics["B/action"] = float64(s.Bytes()) / float64(g.actions)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for _, q := range scaleQuestions() {
