@@ -2,9 +2,7 @@ package actionlog
 
 import (
 	"bytes"
-	"encoding/json"
 	"time"
-	"unicode/utf8"
 )
 
 // Skim is Judge for who needs no more of an action than whose it is and of which day,
@@ -12,7 +10,7 @@ import (
 // and Action.Institution.ID, Action.ID, Action.OccurredAt and Action.Category.
 func Skim(subject string, document []byte, s *Scrubber) (item Item, reason string, err error) {
 	doc := bytes.TrimSpace(document)
-	if len(doc) > MaxDocumentBytes || !utf8.Valid(doc) || !json.Valid(doc) || doc[0] != '{' || tooDeep(doc) || !s.orDefault().clean(doc) {
+	if len(doc) > MaxDocumentBytes || !IsJSON(doc) || doc[0] != '{' || !s.orDefault().clean(doc) {
 		return Judge(subject, document, s) // which says what is wrong, or does the rest
 	}
 	root := skim(doc)
@@ -29,7 +27,7 @@ func Skim(subject string, document []byte, s *Scrubber) (item Item, reason strin
 // another one an *InvalidError, or what it says of itself.
 func SkimID(document []byte) (id string, occurredAt time.Time, err error) {
 	doc := bytes.TrimSpace(document)
-	if !utf8.Valid(doc) || !json.Valid(doc) || doc[0] != '{' || tooDeep(doc) {
+	if !IsJSON(doc) || doc[0] != '{' {
 		return "", occurredAt, Invalidf("", "is not a JSON object")
 	}
 	root, a := skim(doc), Action{}

@@ -8,12 +8,13 @@ import (
 
 	"actionlog"
 	"actionlog/internal/archive"
+	"actionlog/internal/storetest"
 )
 
 // BenchmarkArchive judges, appends and seals actions (200,000, or ACTIONLOG_BENCH_ACTIONS),
 // verifies the archive, and reads one institution's part of it, a hundredth.
 func BenchmarkArchive(b *testing.B) {
-	n := benchActions(b, 200_000)
+	n := storetest.BenchActions(b, 200_000)
 	dir := b.TempDir()
 	folder, err := archive.NewFolder(dir)
 	if err != nil {
@@ -86,7 +87,7 @@ func fillArchive(b *testing.B, w *archive.Writer, n int) (judging, appending tim
 // BenchmarkArchiveCost is BenchmarkBulk with an archive and without, in turns: the ratio
 // of the medians of three runs of each.
 func BenchmarkArchiveCost(b *testing.B) {
-	n := benchActions(b, 100_000)
+	n := storetest.BenchActions(b, 100_000)
 	rate := func(args ...string) float64 {
 		all := benchItems(n, time.Hour)
 		s := startService(b, args...)

@@ -29,9 +29,16 @@ func (s *service) archived(t *testing.T) *archive.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var seen string
+	defer func() {
+		if t.Failed() {
+			t.Log("the archive, as last seen: " + seen)
+		}
+	}()
 	eventually(t, "everything is archived and sealed", func() bool {
 		behind := s.metric(t, "actionlog_archive_behind_messages") // first: what is archived by then, the status counts
 		status, err := (&archive.Reader{Storage: folder}).Status(t.Context())
+		seen = fmt.Sprintf("behind %s, %+v, %v", behind, status, err)
 		return err == nil && status.Unsealed == 0 && status.Segments > 0 && behind == "0"
 	})
 	key := s.send1(t, "/v1/archive/key")

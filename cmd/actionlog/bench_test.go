@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,20 +19,8 @@ import (
 
 	"actionlog"
 	"actionlog/internal/demo"
+	"actionlog/internal/storetest"
 )
-
-// benchActions is how many actions the benchmarks use; ACTIONLOG_BENCH_ACTIONS
-// changes it.
-func benchActions(b *testing.B, usual int) int {
-	if s := os.Getenv("ACTIONLOG_BENCH_ACTIONS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return n
-	}
-	return usual
-}
 
 // syncedAppend is the yardstick of this machine: how many blocks of 4 KiB a
 // second it appends to a file with a sync after each.
@@ -116,7 +105,7 @@ func processorTime() time.Duration {
 func BenchmarkBulk(b *testing.B) {
 	for name, days := range map[string]int{"one_day": 1, "90_days": 90} {
 		b.Run(name, func(b *testing.B) {
-			n := benchActions(b, 100_000)
+			n := storetest.BenchActions(b, 100_000)
 			all := demoItems(n, days)
 			yard := syncedAppend(b)
 			s := startService(b)
@@ -200,7 +189,7 @@ func reportLatencies(b *testing.B, delays []time.Duration) {
 // BenchmarkPage: a page of 50 with each filter on 1,000,000 actions over 85
 // days, and the same export of all of them with the memory that it takes.
 func BenchmarkPage(b *testing.B) {
-	n := benchActions(b, 1_000_000)
+	n := storetest.BenchActions(b, 1_000_000)
 	s := startService(b)
 	p := s.publisher
 	for start := 0; start < n; start += 50_000 {
@@ -269,21 +258,24 @@ func (s *service) timeExport(b *testing.B, n int) {
 func (s *service) exportCount(b *testing.B, path string) int {
 	resp := s.do(b, path)
 	defer resp.Body.Close()
-	buffer, lines := make([]byte, 64<<10), 0
-	for {
-		n, err := resp.Body.Read(buffer)
-		for _, c := range buffer[:n] {
-			if c == '\n' {
-				lines++
-			}
-		}
-		if err != nil {
-			if err.Error() != "EOF" {
-				b.Fatal(err)
-			}
-			return lines
-		}
+	lines, err := countBreaks(resp.Body)
+	if err != nil {
+		b.Fatal(err)
 	}
+	return lines
+}
+
+// countBreaks is how many lines a body has.
+func countBreaks(body io.Reader) (lines int, err error) {
+	for buffer := make([]byte, 64<<10); err == nil; {
+		var n int
+		n, err = body.Read(buffer)
+		lines += bytes.Count(buffer[:n], []byte("\n"))
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return lines, err
 }
 
 // residentMiB is the resident memory of this process (service and client).

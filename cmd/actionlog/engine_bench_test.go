@@ -17,6 +17,7 @@ import (
 
 	"actionlog"
 	"actionlog/internal/enginetest"
+	"actionlog/internal/storetest"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -65,7 +66,7 @@ func newRecorder(b *testing.B, engine string) *recorder {
 // server: indexing with _bulk, a page with _search, an export with a scroll.
 func BenchmarkOnOpenSearch(b *testing.B) {
 	engine := enginetest.URL(b, enginetest.OpenSearch3)
-	n := benchActions(b, 100_000)
+	n := storetest.BenchActions(b, 100_000)
 	r := newRecorder(b, engine)
 	through := startService(b, "--engine", r.URL, "--engine-prefix", "bench0-")
 	for i := range 3 { // warm: three times as many documents

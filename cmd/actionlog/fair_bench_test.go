@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"actionlog/internal/storetest"
+
 	"actionlog"
 )
 
@@ -19,7 +21,7 @@ import (
 // p50 and p99, over the same lists with nobody else there.
 func BenchmarkFairness(b *testing.B) {
 	s := startService(b, "--reads-per-institution", "0")
-	greedy := benchItems(benchActions(b, 100_000), 85*24*time.Hour)
+	greedy := benchItems(storetest.BenchActions(b, 100_000), 85*24*time.Hour)
 	modest := make([]actionlog.Submission, 10_000)
 	for i := range modest {
 		modest[i] = greedy[i*len(greedy)/len(modest)]

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"actionlog/internal/storetest"
+
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -20,7 +22,7 @@ import (
 // store; the whole of it, and how long that takes against reading and decompressing the
 // segments; and what memory the service has at most meanwhile, over what it has at rest.
 func BenchmarkFeed(b *testing.B) {
-	n := benchActions(b, 400_000)
+	n := storetest.BenchActions(b, 400_000)
 	dir := b.TempDir()
 	p := &process{dir: dir, env: []string{"ACTIONLOG_TEST_MAIN=1"}, args: []string{os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--archive-seal-age", "5s"}}
 	p.start(b)

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"actionlog"
 	"actionlog/internal/demo"
 	"actionlog/internal/sqlite"
+	"actionlog/internal/storetest"
 )
 
 // BenchmarkMachine: one machine with ACTIONLOG_BENCH_ACTIONS actions (default 1,000,000) of the demo, by a service that is a
@@ -30,7 +30,7 @@ func BenchmarkMachine(b *testing.B) {
 	dir := os.Getenv("ACTIONLOG_BENCH_STORE")
 	if dir == "" {
 		dir = b.TempDir()
-		fillFolder(b, dir, benchActions(b, 1_000_000))
+		fillFolder(b, dir, storetest.BenchActions(b, 1_000_000))
 	}
 	m := &machine{whole: b, process: &process{dir: dir, env: []string{"ACTIONLOG_TEST_MAIN=1"}, args: []string{os.Args[0], "serve", "--data", dir,
 		"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--rate-limit", "0", "--rate-limit-address", "0"}},
@@ -70,24 +70,7 @@ func fillFolder(b *testing.B, dir string, n int) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	items := make([]actionlog.Item, 0, 4000)
-	flush := func() {
-		if _, err := s.Write(b.Context(), items); err != nil {
-			b.Fatal(err)
-		}
-		items = items[:0]
-	}
-	for doc := range demo.New(1, n).Actions(time.Now()) {
-		item, err := actionlog.Parse(doc, nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		item.ReceivedAt = item.OccurredAt
-		if items = append(items, item); len(items) == cap(items) {
-			flush()
-		}
-	}
-	flush()
+	storetest.Load(b, s, demo.New(1, n).Actions(time.Now()))
 }
 
 // rest reports start to ready, and memory two seconds later: its own, and with the files that are mapped.
@@ -163,17 +146,11 @@ func (m *machine) lines(b *testing.B, path string) (lines int) {
 		return 0
 	}
 	defer resp.Body.Close()
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := resp.Body.Read(buffer)
-		lines += bytes.Count(buffer[:n], []byte("\n"))
-		if err != nil {
-			if err != io.EOF || resp.StatusCode != http.StatusOK {
-				b.Errorf("%s: %s: %v", path, resp.Status, err)
-			}
-			return lines
-		}
+	lines, err = countBreaks(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		b.Errorf("%s: %s: %v", path, resp.Status, err)
 	}
+	return lines
 }
 
 // batch is an NDJSON body of 1,000 new actions of now.

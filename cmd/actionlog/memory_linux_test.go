@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -10,13 +9,14 @@ import (
 	"time"
 
 	"actionlog/internal/enginetest"
+	"actionlog/internal/storetest"
 )
 
 // BenchmarkExportMemory reports how much memory (resident, MiB) a service that runs as a
 // process of its own has at most during an export of 300,000 actions, over what it has at
 // rest before: on the folder, and on OpenSearch.
 func BenchmarkExportMemory(b *testing.B) {
-	n := benchActions(b, 300_000)
+	n := storetest.BenchActions(b, 300_000)
 	b.Run("folder", func(b *testing.B) { exportMemory(b, n) })
 	b.Run("opensearch", func(b *testing.B) {
 		exportMemory(b, n, "--engine", enginetest.URL(b, enginetest.OpenSearch3), "--engine-prefix", "memory"+strconv.Itoa(os.Getpid())+"-")
@@ -68,22 +68,11 @@ func (s *service) countLines(b *testing.B) int {
 		return 0
 	}
 	defer resp.Body.Close()
-	lines, buffer := 0, make([]byte, 64<<10)
-	for {
-		n, err := resp.Body.Read(buffer)
-		for _, c := range buffer[:n] {
-			if c == '\n' {
-				lines++
-			}
-		}
-		if err == io.EOF {
-			return lines
-		}
-		if err != nil {
-			b.Error(err)
-			return 0
-		}
+	lines, err := countBreaks(resp.Body)
+	if err != nil {
+		b.Error(err)
 	}
+	return lines
 }
 
 // resident is how much memory a process has that is no file's, in KiB.

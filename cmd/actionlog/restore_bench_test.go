@@ -9,13 +9,14 @@ import (
 
 	"actionlog"
 	"actionlog/internal/archive"
+	"actionlog/internal/storetest"
 )
 
 // BenchmarkRestore writes the archive of a year of a hundred institutions (200,000
 // actions, or ACTIONLOG_BENCH_ACTIONS), verifies it, and has a running service restore one
 // of them whole.
 func BenchmarkRestore(b *testing.B) {
-	n := benchActions(b, 200_000)
+	n := storetest.BenchActions(b, 200_000)
 	dir := b.TempDir()
 	folder, err := archive.NewFolder(filepath.Join(dir, "archive"))
 	if err != nil {

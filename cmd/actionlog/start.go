@@ -322,10 +322,11 @@ func (r *running) incarnation(b *bus.Bus, keeping *archive.Archiver) func(ctx co
 	}
 	var asked time.Time // of the connection over which the stream was asked
 	return func(ctx context.Context) string {
-		for !looked(b.Since()) && ctx.Err() == nil {
+		since := b.Since()
+		for ; !looked(since) && ctx.Err() == nil; since = b.Since() {
 			time.Sleep(5 * time.Millisecond)
 		}
-		if since := b.Since(); !since.Equal(asked) { // an archiver elsewhere may have given it another name
+		if !since.Equal(asked) { // an archiver elsewhere may have given it another name
 			if _, err := b.Incarnation(ctx); err == nil {
 				asked = since
 			}

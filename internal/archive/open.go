@@ -113,8 +113,9 @@ func readWhole(line []byte) (header, error) {
 	if err != nil {
 		return h, err
 	}
-	// The document is judged, and not the line around it: one that is as deep as a reader takes would make that too deep.
-	if plain := bytes.HasPrefix(line[h.rest:], []byte(`"document":`)); plain && !json.Valid(l.Document) || !bytes.HasSuffix(line, []byte("}\n")) {
+	// What is around the document is judged without it: one that is as deep as a reader takes would make that too deep.
+	around := append(line[:h.rest:h.rest], `"document":0}`...)
+	if plain := bytes.HasPrefix(line[h.rest:], []byte(`"document":`)); plain && !json.Valid(l.Document) || !json.Valid(around) || !bytes.HasSuffix(line, []byte("}\n")) {
 		return h, errLine
 	}
 	return h, nil

@@ -213,30 +213,23 @@ func (b *Bus) Trim(ctx context.Context, interval time.Duration) error {
 		if err := b.TrimOnce(ctx); err != nil && ctx.Err() == nil {
 			b.log.Warn("the stream was not trimmed", "error", err)
 		}
-		used, max, err := b.Fill(ctx)
-		switch {
-		case err != nil:
-		case used*100 >= max*85:
-			b.log.Error("the stream is 85 % full; publishing will be refused at 100 %", "bytes", used, "limit", max)
-		case used*100 >= max*70:
-			b.log.Warn("the stream is 70 % full", "bytes", used, "limit", max)
+		if used, most, err := b.Fill(ctx); err == nil {
+			b.warnFull("the stream", "publishing will be refused", used, most)
 		}
-		b.watchDead(ctx)
+		if s, err := b.JS.Stream(ctx, StreamDead); err == nil { // otherwise the indexer says so
+			i := s.CachedInfo()
+			b.warnFull("the room for dead letters", "nothing more is indexed: replay or drop them (actionlog dead)", int64(i.State.Bytes), i.Config.MaxBytes)
+		}
 	}
 }
 
-// watchDead warns when dead letters fill up their stream: where there is no room for one, nothing that comes after it is settled.
-func (b *Bus) watchDead(ctx context.Context) {
-	s, err := b.JS.Stream(ctx, StreamDead)
-	if err != nil {
-		return // the indexer says so
-	}
-	i := s.CachedInfo()
-	switch used, most := int64(i.State.Bytes), i.Config.MaxBytes; {
+// warnFull warns at 70 and at 85 % of a limit, in bytes, and says what happens at 100 %; 0 or less is no limit.
+func (b *Bus) warnFull(what, then string, used, most int64) {
+	switch then = "at 100 % " + then; {
 	case most <= 0:
 	case used*100 >= most*85:
-		b.log.Error("dead letters fill 85 % of their room; at 100 % nothing more is indexed: replay or drop them (actionlog dead)", "bytes", used, "limit", most)
+		b.log.Error(what+" is 85 % full; "+then, "bytes", used, "limit", most)
 	case used*100 >= most*70:
-		b.log.Warn("dead letters fill 70 % of their room", "bytes", used, "limit", most)
+		b.log.Warn(what+" is 70 % full; "+then, "bytes", used, "limit", most)
 	}
 }

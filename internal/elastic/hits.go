@@ -39,7 +39,7 @@ func (c *client) openHits(ctx context.Context, path string, query url.Values, bo
 			return nil
 		}
 		if h != nil && h.about.Scroll != "" { // the next try opens another
-			c.closeScroll(h.about.Scroll)
+			_ = c.closeScroll(h.about.Scroll) // it ends by itself
 		}
 		return err
 	})
@@ -68,11 +68,17 @@ func (c *client) openOnce(ctx context.Context, path string, query url.Values, bo
 	return h, nil
 }
 
-// closeScroll gives a view back; an error is told to nobody: it ends by itself.
-func (c *client) closeScroll(id string) {
+// closeScroll gives the engine's view of an index back, also when who asked has left; one that is not there any more is no error.
+func (c *client) closeScroll(id string) error {
+	if id == "" {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_ = c.call(ctx, http.MethodDelete, scrollPath, nil, obj{"scroll_id": []string{id}}, nil)
+	if err := c.call(ctx, http.MethodDelete, scrollPath, nil, obj{"scroll_id": []string{id}}, nil); !hasStatus(err, http.StatusNotFound) {
+		return err
+	}
+	return nil
 }
 
 func (h *hits) close() { drain(h.resp) }

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,48 +14,8 @@ import (
 	"actionlog"
 	"actionlog/internal/demo"
 	"actionlog/internal/enginetest"
+	"actionlog/internal/storetest"
 )
-
-// fillDemo writes about n actions of the demo, over 90 days that end today.
-func fillDemo(b *testing.B, s *Store, n int) (count int) {
-	b.Helper()
-	items := make([]actionlog.Item, 0, 4000)
-	flush := func() {
-		outcomes, err := s.Write(b.Context(), items)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, o := range outcomes {
-			if o.Kind != actionlog.OutcomeNew {
-				b.Fatal(o)
-			}
-		}
-		count, items = count+len(items), items[:0]
-	}
-	for doc := range demo.New(1, n).Actions(time.Now()) {
-		item, err := actionlog.Parse(doc, nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		item.ReceivedAt, item.Position = item.OccurredAt.Add(time.Second), actionlog.Position{Stream: "ACTIONS", Sequence: uint64(count + len(items) + 1)}
-		if items = append(items, item); len(items) == cap(items) {
-			flush()
-		}
-	}
-	flush()
-	return count
-}
-
-func benchCount(b *testing.B, usual int) int {
-	if text := os.Getenv("ACTIONLOG_BENCH_ACTIONS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return n
-	}
-	return usual
-}
 
 // profiling has every search profiled by the engine, and counts the days whose documents were looked at.
 type profiling struct {
@@ -132,7 +90,7 @@ func (p *profiling) count(answer []byte) error {
 func BenchmarkTouchedDays(b *testing.B) {
 	p := &profiling{}
 	s := openTest(b, enginetest.URL(b, enginetest.OpenSearch3), Options{transport: p})
-	fillDemo(b, s, benchCount(b, 50_000))
+	storetest.Load(b, s, demo.New(1, storetest.BenchActions(b, 50_000)).Actions(time.Now()))
 	for name, clauses := range map[string][]actionlog.Clause{
 		"institution": nil,
 		"outcome":     {{Field: actionlog.FieldOutcome, Values: []actionlog.Value{{Text: "success"}}}},
@@ -155,7 +113,7 @@ func BenchmarkTouchedDays(b *testing.B) {
 func BenchmarkIndexSize(b *testing.B) {
 	address := enginetest.URL(b, enginetest.Elasticsearch8)
 	s := openTest(b, address, Options{transport: http.DefaultTransport})
-	n := fillDemo(b, s, benchCount(b, 100_000))
+	n := storetest.Load(b, s, demo.New(1, storetest.BenchActions(b, 100_000)).Actions(time.Now()))
 	usage := s.diskUsage(b, s.allDays())
 	if len(usage) == 0 {
 		b.Fatal("no index")

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"net/http"
 	"slices"
-	"time"
 
 	"actionlog"
 )
@@ -186,12 +184,7 @@ func (s *Store) nextOf(ctx context.Context, scroll string) chan opened {
 
 // closeScroll gives the engine's view of a day back, also when who asked has left.
 func (s *Store) closeScroll(id string) {
-	if id == "" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := s.client.call(ctx, http.MethodDelete, "/_search/scroll", nil, obj{"scroll_id": []string{id}}, nil); err != nil && !hasStatus(err, http.StatusNotFound) {
+	if err := s.client.closeScroll(id); err != nil {
 		s.log.Warn("a scroll was not closed; it ends by itself", "after", scrollFor, "error", err)
 	}
 }

@@ -94,11 +94,11 @@ func (r *renewal) copyRows(ctx context.Context, path string) (n int, err error) 
 		return 0, err
 	}
 	defer stmt.Reset()
-	c := copier{renewal: r}
+	all := batch{most: convertBatch, take: r.put}
 	for {
 		more, err := stmt.Step()
 		if err == nil && !more {
-			return n, errors.Join(c.flush(), r.holds(n))
+			return n, errors.Join(all.flush(), r.holds(n))
 		}
 		var item actionlog.Item
 		if err == nil {
@@ -106,7 +106,7 @@ func (r *renewal) copyRows(ctx context.Context, path string) (n int, err error) 
 		}
 		if err == nil {
 			n++
-			err = c.add(item, convertBatch)
+			err = all.add(item)
 		}
 		if err == nil {
 			err = ctx.Err()

@@ -6,13 +6,13 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"actionlog"
 	"actionlog/internal/demo"
+	"actionlog/internal/storetest"
 )
 
 // growth is how much there is: the first institution has half of the actions, the others
@@ -37,11 +37,7 @@ func growths(most int) (list []growth) {
 // BenchmarkGrowth: how what the store costs grows with actions, days and institutions.
 // ACTIONLOG_BENCH_STORE names a folder in which the stores are kept, one each.
 func BenchmarkGrowth(b *testing.B) {
-	most := 1_000_000
-	if text := os.Getenv("ACTIONLOG_BENCH_ACTIONS"); text != "" {
-		most, _ = strconv.Atoi(text)
-	}
-	for _, g := range growths(most) {
+	for _, g := range growths(storetest.BenchActions(b, 1_000_000)) {
 		b.Run(fmt.Sprintf("actions=%d/days=%d/institutions=%d", g.actions, g.days, g.institutions), func(b *testing.B) { measureGrowth(b, g) })
 	}
 }

@@ -221,15 +221,11 @@ const learnBatch = 500
 
 // learnDay learns whom and what a day names. unread is an error of the day, failed one of the directory.
 func (s *Store) learnDay(ctx context.Context, d *day) (unread, failed error) {
-	items, outcomes := make([]actionlog.Item, 0, learnBatch), make([]actionlog.Outcome, learnBatch)
+	outcomes := make([]actionlog.Outcome, learnBatch)
 	for i := range outcomes {
 		outcomes[i].Kind = actionlog.OutcomeNew
 	}
-	bytes := 0
-	learn := func() {
-		failed = s.people.learn(ctx, items, outcomes[:len(items)])
-		items, bytes = items[:0], 0
-	}
+	b := batch{most: learnBatch, take: func(items []actionlog.Item) error { return s.people.learn(ctx, items, outcomes[:len(items)]) }}
 	unread = s.read(ctx, d, func(v *view) error {
 		v.spare()
 		for _, h := range v.segments {
@@ -244,15 +240,12 @@ func (s *Store) learnDay(ctx context.Context, d *day) (unread, failed error) {
 					s.log.Warn("the directory is made anew without whom an action names", "day", d.date, "error", err)
 					continue
 				}
-				items, bytes = append(items, item), bytes+len(item.Document)
-				if len(items) == learnBatch || bytes >= batchBytes {
-					if learn(); failed != nil {
-						return nil
-					}
+				if failed = b.add(item); failed != nil {
+					return nil
 				}
 			}
 		}
-		learn()
+		failed = b.flush()
 		return nil
 	})
 	return unread, failed

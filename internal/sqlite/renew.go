@@ -142,7 +142,7 @@ func (r *renewal) write(items []actionlog.Item, indexes []int, outcomes []action
 // copyAll copies what the new file has not. A day that turns out to be damaged, or whose file has vanished, is set aside, and
 // that is an error: it has what is nowhere else yet. Whoever makes it anew once more does so without it, and knows.
 func (r *renewal) copyAll(ctx context.Context, from *day) error {
-	c := copier{renewal: r}
+	c := r.copier()
 	err := r.store.read(ctx, from, c.run)
 	if errors.Is(err, errGone) {
 		r.store.setAside(from, err)
@@ -153,9 +153,12 @@ func (r *renewal) copyAll(ctx context.Context, from *day) error {
 // copier copies what the new file has not.
 type copier struct {
 	*renewal
-	items  []actionlog.Item
-	bytes  int   // of their documents
+	batch
 	failed error // of the new file
+}
+
+func (r *renewal) copier() *copier {
+	return &copier{renewal: r, batch: batch{most: learnBatch, take: r.put}}
 }
 
 // run reads all of a day from one view; an error is one of reading.
@@ -168,7 +171,7 @@ func (c *copier) run(v *view) error {
 				continue
 			}
 			for row := i.Low; row < i.High; row++ {
-				if err := c.take(r, row, i.ID); err != nil || c.failed != nil {
+				if err := c.row(r, row, i.ID); err != nil || c.failed != nil {
 					return err
 				}
 			}
@@ -181,8 +184,8 @@ func (c *copier) run(v *view) error {
 	return nil
 }
 
-// take copies a row, if the new file has not got it.
-func (c *copier) take(r *segment.Reader, row int, institution string) error {
+// row copies one, if the new file has not got it.
+func (c *copier) row(r *segment.Reader, row int, institution string) error {
 	record := r.Record(row, institution, c.date)
 	if err := r.Err(); err != nil {
 		return err
@@ -196,31 +199,17 @@ func (c *copier) take(r *segment.Reader, row int, institution string) error {
 		c.failed = err
 		return nil
 	}
-	c.failed = c.add(item, learnBatch)
+	c.failed = c.add(item)
 	return nil
 }
 
-// add adds an action to the batch, which is written when it is full: of so many actions or batchBytes.
-func (c *copier) add(item actionlog.Item, most int) error {
-	c.items, c.bytes = append(c.items, item), c.bytes+len(item.Document)
-	if len(c.items) < most && c.bytes < batchBytes {
-		return nil
-	}
-	return c.flush()
-}
-
-// batchBytes is how much a batch of documents may hold.
-const batchBytes = 8 << 20
-
-func (c *copier) flush() error {
-	indexes := make([]int, len(c.items))
+// put writes actions to the new file.
+func (r *renewal) put(items []actionlog.Item) error {
+	indexes := make([]int, len(items))
 	for i := range indexes {
 		indexes[i] = i
 	}
-	err := c.write(c.items, indexes, make([]actionlog.Outcome, len(c.items)))
-	clear(c.items)
-	c.items, c.bytes = c.items[:0], 0
-	return err
+	return r.write(items, indexes, make([]actionlog.Outcome, len(items)))
 }
 
 // has tells whether the new file has an identity.
@@ -249,7 +238,7 @@ func (r *renewal) exchange(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", actionlog.ErrUnavailable, errGone)
 	}
 	defer old.replace(false)
-	c := copier{renewal: r}
+	c := r.copier()
 	if err := cmp.Or(s.with(ctx, old, c.run), c.failed); err != nil {
 		return fmt.Errorf("%w: %w", actionlog.ErrUnavailable, err)
 	}

@@ -6,13 +6,13 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"actionlog"
 	"actionlog/internal/demo"
+	"actionlog/internal/storetest"
 )
 
 // BenchmarkScale: what the store costs with ACTIONLOG_BENCH_ACTIONS actions (default 200,000) of the demo's three
@@ -20,10 +20,7 @@ import (
 // directory, and each kind of question, asked of the largest institution, which has three fifths of them.
 // ACTIONLOG_BENCH_STORE names a folder to be kept, which is filled where it is empty.
 func BenchmarkScale(b *testing.B) {
-	n := 200_000
-	if text := os.Getenv("ACTIONLOG_BENCH_ACTIONS"); text != "" {
-		n, _ = strconv.Atoi(text)
-	}
+	n := storetest.BenchActions(b, 200_000)
 	dir := os.Getenv("ACTIONLOG_BENCH_STORE")
 	if dir == "" {
 		dir = b.TempDir()
@@ -69,45 +66,30 @@ func fillScale(b *testing.B, s *Store, n int, metrics map[string]float64) {
 	fill(b, s, demo.New(1, n).Actions(noon), metrics)
 }
 
-// fill writes documents, in batches of 4,000, parsed before, and closes the days.
+// timed measures what writing takes.
+type timed struct {
+	*Store
+	wall, cpu time.Duration
+}
+
+func (t *timed) Write(ctx context.Context, items []actionlog.Item) ([]actionlog.Outcome, error) {
+	start, used := time.Now(), processorTime()
+	defer func() { t.wall, t.cpu = t.wall+time.Since(start), t.cpu+processorTime()-used }()
+	return t.Store.Write(ctx, items)
+}
+
+// fill writes documents, parsed before, and closes the days.
 func fill(b *testing.B, s *Store, documents iter.Seq[[]byte], metrics map[string]float64) {
-	var wall, cpu time.Duration
-	var items []actionlog.Item
-	total := 0
-	flush := func() {
-		start, used := time.Now(), processorTime()
-		outcomes, err := s.Write(context.Background(), items)
-		wall, cpu = wall+time.Since(start), cpu+processorTime()-used
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, o := range outcomes {
-			if o.Kind != actionlog.OutcomeNew {
-				b.Fatal(o)
-			}
-		}
-		total += len(items)
-		items = items[:0]
-	}
-	for doc := range documents {
-		item, err := actionlog.Parse(doc, nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		item.ReceivedAt, item.Position = item.OccurredAt.Add(time.Second), actionlog.Position{Stream: "ACTIONS", Sequence: uint64(total + len(items) + 1)}
-		if items = append(items, item); len(items) == 4000 {
-			flush()
-		}
-	}
-	flush()
+	t := timed{Store: s}
+	total := storetest.Load(b, &t, documents)
 	start, used := time.Now(), processorTime()
 	for _, d := range s.allDays() {
 		if err := s.compactor.compact(b.Context(), d, true); err != nil {
 			b.Fatal(err)
 		}
 	}
-	metrics["written/s"] = float64(total) / wall.Seconds()
-	metrics["cpu_us/action"] = float64(cpu.Microseconds()) / float64(total)
+	metrics["written/s"] = float64(total) / t.wall.Seconds()
+	metrics["cpu_us/action"] = float64(t.cpu.Microseconds()) / float64(total)
 	metrics["closing_cpu_us/action"] = float64((processorTime() - used).Microseconds()) / float64(total)
 	metrics["closing_s"] = time.Since(start).Seconds()
 }

@@ -3553,7 +3553,7 @@ export interface components {
             positions?: string[];
             unarchived: number;
         };
-        /** @description An action/1 document; unknown members are kept. */
+        /** @description An action/1 document, at most 256 KiB and nested at most 1,000 deep; unknown members are kept. */
         Document: {
             action: {
                 code: string;
