@@ -38,6 +38,30 @@ func ParseRecord(document []byte, s *Scrubber) (Record, error) {
 	return item.Record, err
 }
 
+// ReadAction extracts the fields of a document as it is kept, at half the cost of Parse: the credentials, the content and the
+// keys that stand twice are not looked at again. member is what a member of the document holds, as it stands there; nil: it is
+// absent or null. An error is an *InvalidError.
+func ReadAction(document []byte) (a Action, member func(name string) []byte, err error) {
+	root, err := decodeJSON(document)
+	if err != nil {
+		return a, nil, err
+	}
+	if root.kind != '{' {
+		return a, nil, Invalidf("", "is not a JSON object")
+	}
+	r := reader{doc: document}
+	if err := r.required(&root, &a); err != nil {
+		return a, nil, err
+	}
+	r.optional(&root, &a)
+	return a, func(name string) []byte {
+		if v, ok := root.get(name); ok {
+			return document[v.start:v.end]
+		}
+		return nil
+	}, nil
+}
+
 // parse is Parse without the digest and the texts.
 func parse(document []byte, s *Scrubber) (item Item, root node, err error) {
 	doc := bytes.TrimSpace(document)
@@ -107,11 +131,17 @@ func (r *reader) action(root *node) (a Action, err error) {
 		return a, err
 	}
 	r.duplicates(root, nil)
+	r.optional(root, &a)
+	return a, nil
+}
+
+// optional reads what may be left out.
+func (r *reader) optional(root *node, a *Action) {
 	top := object{r, root, ""}
 	if v := top.str("schema", 0); v != "" && v != Schema {
 		r.warn("schema", "not "+Schema)
 	}
-	r.what(top, &a)
+	r.what(top, a)
 	a.OnBehalfOf = r.behalf(top)
 	a.Targets = r.targets(top)
 	a.Course = r.titled(top, "course")
@@ -124,9 +154,8 @@ func (r *reader) action(root *node) (a Action, err error) {
 	if o, ok := top.object("response"); ok {
 		a.Response = o.integer("code")
 	}
-	r.origin(top, &a)
+	r.origin(top, a)
 	top.object("details")
-	return a, nil
 }
 
 // what reads the parts that say what was done and how it ended.

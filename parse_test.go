@@ -226,7 +226,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// checkSkim holds that Skim says what Judge says, and SkimID and ParseRecord what Parse says.
+// checkSkim holds that Skim says what Judge says, and SkimID, ParseRecord and ReadAction what Parse says.
 func checkSkim(t *testing.T, doc []byte) {
 	t.Helper()
 	item, err := Parse(doc, nil)
@@ -236,6 +236,9 @@ func checkSkim(t *testing.T, doc []byte) {
 	if err == nil {
 		if id, at, err := SkimID(item.Document); err != nil || id != item.ID || !at.Equal(item.OccurredAt) {
 			t.Fatalf("%q: skimmed %s, %v, %v; parsed %s, %v", doc, id, at, err, item.ID, item.OccurredAt)
+		}
+		if a, _, err := ReadAction(item.Document); err != nil || !reflect.DeepEqual(a, item.Action) {
+			t.Fatalf("%q: read %+v, %v; parsed %+v", doc, a, err, item.Action)
 		}
 	}
 	for _, subject := range []string{"actions.acme.course", "actions.acme.api", "actions.other.course", "x"} {
@@ -247,6 +250,26 @@ func checkSkim(t *testing.T, doc []byte) {
 		if err == nil && (skimmed.Institution != judged.Institution || skimmed.ID != judged.ID || !skimmed.OccurredAt.Equal(judged.OccurredAt) ||
 			skimmed.Staff != judged.Staff || !bytes.Equal(skimmed.Document, judged.Document)) {
 			t.Fatalf("%q: skimmed %+v, judged %+v", doc, skimmed.Record, judged.Record)
+		}
+	}
+}
+
+// TestReadAction: a member is what stands there, of one that stands twice the last, and none where it is null or written
+// otherwise.
+func TestReadAction(t *testing.T) {
+	_, member, err := ReadAction([]byte(with(`"1",`, `"1","details":1,"details":{"a": [1, null]},"Details":2,"targets":null,"changes":[ ],`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"details": `{"a": [1, null]}`, "Details": "2", "targets": "", "changes": "[ ]", "none": ""} {
+		if got := string(member(name)); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	for _, doc := range []string{"", "[]", "{", `{"id":"1"}`, "\xff"} {
+		var invalid *InvalidError
+		if _, _, err := ReadAction([]byte(doc)); !errors.As(err, &invalid) {
+			t.Errorf("%q: %v", doc, err)
 		}
 	}
 }

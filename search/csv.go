@@ -27,6 +27,7 @@ var csvColumns = []string{"id", "day", "occurred_at", "occurred_at_local", "rece
 type csvFormat struct {
 	zone   *time.Location
 	bom    bool
+	cells  []string
 	buffer bytes.Buffer
 	csv    *csv.Writer
 }
@@ -65,33 +66,34 @@ func (f *csvFormat) row(w io.Writer, cells []string) error {
 }
 
 func (f *csvFormat) write(w io.Writer, r view) error {
-	item, err := actionlog.Parse(r.Document, nil)
+	a, member, err := actionlog.ReadAction(r.Document)
 	if err != nil {
 		return err
 	}
-	cells := append(f.head(r, &item.Action), body(&item.Action, r.Document)...)
+	f.cells = appendBody(f.appendHead(f.cells[:0], r, &a), &a, member)
 	warnings := ""
 	if len(r.Warnings) > 0 {
 		warnings = encode(r.Warnings)
 	}
-	cells = append(cells, warnings, strconv.FormatBool(r.masked))
-	for i := range cells {
-		cells[i] = cell(cells[i])
+	f.cells = append(f.cells, warnings, strconv.FormatBool(r.masked))
+	for i := range f.cells {
+		f.cells[i] = cell(f.cells[i])
 	}
-	return f.row(w, cells)
+	return f.row(w, f.cells)
 }
 
-func (f *csvFormat) head(r view, a *actionlog.Action) []string {
+func (f *csvFormat) appendHead(cells []string, r view, a *actionlog.Action) []string {
 	obo := actionlog.Person{}
 	if a.OnBehalfOf != nil {
 		obo = *a.OnBehalfOf
 	}
-	return []string{r.ID, r.Day().String(), r.OccurredAt.UTC().Format(timeFormat), r.OccurredAt.In(f.zone).Format("2006-01-02T15:04:05.000-07:00"),
+	return append(cells, r.ID, r.Day().String(), r.OccurredAt.UTC().Format(timeFormat), r.OccurredAt.In(f.zone).Format("2006-01-02T15:04:05.000-07:00"),
 		r.ReceivedAt.UTC().Format(timeFormat), r.sealed, a.Institution.ID, a.Institution.Name, string(a.Category), a.Code, a.Label, a.Outcome, a.Reason,
-		a.Actor.Kind, a.Actor.ID, a.Actor.Name, a.Actor.Email, a.Actor.ExternalID, strings.Join(a.Actor.Roles, ";"), obo.ID, obo.Name, obo.Email}
+		a.Actor.Kind, a.Actor.ID, a.Actor.Name, a.Actor.Email, a.Actor.ExternalID, strings.Join(a.Actor.Roles, ";"), obo.ID, obo.Name, obo.Email)
 }
 
-func body(a *actionlog.Action, document []byte) []string {
+// appendBody appends what was done to whom, and as JSON what is nested.
+func appendBody(cells []string, a *actionlog.Action, member func(name string) []byte) []string {
 	target, code, ip := actionlog.Person{}, "", ""
 	if len(a.Targets) > 0 {
 		target = a.Targets[0]
@@ -102,13 +104,9 @@ func body(a *actionlog.Action, document []byte) []string {
 	if a.Origin.IP.IsValid() {
 		ip = a.Origin.IP.String()
 	}
-	var nested struct{ Targets, Changes, Details json.RawMessage }
-	if err := json.Unmarshal(document, &nested); err != nil {
-		nested.Details = nil // cannot be: Parse accepted the document
-	}
-	return []string{target.Kind, target.ID, target.Name, target.Email, a.Course.ID, a.Course.Title, a.Class.ID, a.Class.Title,
+	return append(cells, target.Kind, target.ID, target.Name, target.Email, a.Course.ID, a.Course.Title, a.Class.ID, a.Class.Title,
 		a.Request.Method, a.Request.URL, a.Request.Route, a.Request.ContentType, code, ip, a.Origin.UserAgent, a.Origin.Channel,
-		a.Trace.RequestID, a.Trace.SessionID, a.Trace.BatchID, a.Summary, string(nested.Targets), string(nested.Changes), string(nested.Details)}
+		a.Trace.RequestID, a.Trace.SessionID, a.Trace.BatchID, a.Summary, string(member("targets")), string(member("changes")), string(member("details")))
 }
 
 func encode(v any) string {
@@ -121,12 +119,29 @@ func encode(v any) string {
 
 // cell makes a string safe for spreadsheets: no formula, no NUL.
 func cell(s string) string {
+	if strings.IndexByte(s, 0) < 0 && (s == "" || plainStart[s[0]]) {
+		return s
+	}
 	s = strings.ReplaceAll(s, "\x00", "\ufffd")
 	if trimmed := strings.TrimLeft(s, " \t\r\n\u00a0\ufeff"); trimmed != "" && strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", firstRune(trimmed)) || strings.HasPrefix(s, "\t") || strings.HasPrefix(s, "\r") {
 		return "'" + s
 	}
 	return s
 }
+
+// plainStart are the bytes with which no formula begins, and nothing that a formula may stand behind.
+var plainStart = func() (plain [256]bool) {
+	for _, c := range "{[\"" {
+		plain[c] = true
+	}
+	for c := '0'; c <= '9'; c++ {
+		plain[c] = true
+	}
+	for c := 'a'; c <= 'z'; c++ {
+		plain[c], plain[c-'a'+'A'] = true, true
+	}
+	return plain
+}()
 
 func firstRune(s string) rune {
 	for _, r := range s {

@@ -45,18 +45,20 @@ func formatOf(name string, zone *time.Location, bom bool) format {
 	case "json":
 		return &jsonFormat{}
 	case formatECS:
-		return ecsFormat{}
+		return &ecsFormat{}
 	}
-	return ndjsonFormat{}
+	return &ndjsonFormat{}
 }
 
-type ndjsonFormat struct{ buffer []byte }
+// ndjsonFormat has a line for each action. The buffer of the last one is used for the next.
+type ndjsonFormat struct{ line []byte }
 
-func (ndjsonFormat) contentType() string   { return "application/x-ndjson" }
-func (ndjsonFormat) begin(io.Writer) error { return nil }
-func (ndjsonFormat) end(w io.Writer) error { return nil }
-func (f ndjsonFormat) write(w io.Writer, r view) error {
-	_, err := w.Write(append(appendRecord(f.buffer[:0], r), '\n'))
+func (*ndjsonFormat) contentType() string   { return "application/x-ndjson" }
+func (*ndjsonFormat) begin(io.Writer) error { return nil }
+func (*ndjsonFormat) end(w io.Writer) error { return nil }
+func (f *ndjsonFormat) write(w io.Writer, r view) error {
+	f.line = append(appendRecord(f.line[:0], r), '\n')
+	_, err := w.Write(f.line)
 	return err
 }
 
@@ -65,16 +67,19 @@ const formatECS = "ecs"
 
 type ecsFormat struct{ ndjsonFormat }
 
-func (ecsFormat) write(w io.Writer, r view) error {
-	line, err := appendEvent(nil, r)
-	if err == nil {
-		_, err = w.Write(append(line, '\n'))
+func (f *ecsFormat) write(w io.Writer, r view) (err error) {
+	if f.line, err = appendEvent(f.line[:0], r); err == nil {
+		f.line = append(f.line, '\n')
+		_, err = w.Write(f.line)
 	}
 	return err
 }
 
 // jsonFormat is one array, an action a line.
-type jsonFormat struct{ some bool }
+type jsonFormat struct {
+	some bool
+	line []byte
+}
 
 func (*jsonFormat) contentType() string { return "application/json" }
 func (*jsonFormat) begin(w io.Writer) error {
@@ -82,11 +87,12 @@ func (*jsonFormat) begin(w io.Writer) error {
 	return err
 }
 func (f *jsonFormat) write(w io.Writer, r view) error {
-	separator := []byte(",\n")
+	separator := ",\n"
 	if !f.some {
-		f.some, separator = true, []byte("\n")
+		f.some, separator = true, "\n"
 	}
-	_, err := w.Write(appendRecord(separator, r))
+	f.line = appendRecord(append(f.line[:0], separator...), r)
+	_, err := w.Write(f.line)
 	return err
 }
 func (*jsonFormat) end(w io.Writer) error {

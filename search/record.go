@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"actionlog"
@@ -43,9 +44,9 @@ func appendRecord(b []byte, r view) []byte {
 	b = append(b, `{"id":`...)
 	b = appendString(b, r.ID)
 	b = append(b, `,"day":"`...)
-	b = append(b, r.Day().String()...)
+	b = r.Day().Start().AppendFormat(b, time.DateOnly)
 	b = append(b, `","received_at":"`...)
-	b = append(b, r.ReceivedAt.UTC().Format(time.RFC3339Nano)...)
+	b = r.ReceivedAt.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","position":`...)
 	b = appendString(b, r.sealed)
 	for i, w := range r.Warnings {
@@ -91,7 +92,13 @@ func oneLine(document []byte) []byte {
 	return b.Bytes()
 }
 
+// appendString appends a JSON string, as json.Marshal writes it.
 func appendString(b []byte, s string) []byte {
+	if !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || r > '~' || r == '"' || r == '\\' || r == '<' || r == '>' || r == '&'
+	}) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	text, err := json.Marshal(s)
 	if err != nil {
 		return append(b, `""`...)

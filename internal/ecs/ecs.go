@@ -26,14 +26,11 @@ type Record struct {
 
 // Append writes a record as an event, without a line feed.
 func Append(b []byte, r *Record) ([]byte, error) {
-	item, err := actionlog.Parse(r.Document, nil)
+	a, member, err := actionlog.ReadAction(r.Document)
 	if err != nil {
 		return b, fmt.Errorf("action %s of %s: %w", r.ID, r.Institution, err)
 	}
-	e, err := eventOf(r, &item.Action)
-	if err != nil {
-		return b, fmt.Errorf("action %s of %s: %w", r.ID, r.Institution, err)
-	}
+	e := eventOf(r, &a, member("details"))
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
@@ -56,7 +53,7 @@ func dateOf(t time.Time, format string) string {
 	return t.Format(format)
 }
 
-func eventOf(r *Record, a *actionlog.Action) (*event, error) {
+func eventOf(r *Record, a *actionlog.Action, details []byte) *event {
 	kind := kindOf(a)
 	e := &event{
 		Timestamp: dateOf(a.OccurredAt, timeFormat), ECS: version{Version}, Message: firstOf(a.Summary, a.Label, a.Code),
@@ -90,7 +87,8 @@ func eventOf(r *Record, a *actionlog.Action) (*event, error) {
 		}
 		e.Related.add(t)
 	}
-	return e, e.Own.free(r.Document, a)
+	e.Own.free(details, a)
+	return e
 }
 
 // userOf is somebody as the schema has users. Its user.name is what people are told apart
@@ -127,16 +125,11 @@ func ownOf(r *Record, a *actionlog.Action) own {
 }
 
 // free adds what publishers name and type freely, as text.
-func (o *own) free(document []byte, a *actionlog.Action) error {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(document, &all); err != nil {
-		return err
-	}
-	o.Details = textOf(all["details"])
+func (o *own) free(details []byte, a *actionlog.Action) {
+	o.Details = textOf(details)
 	for _, c := range a.Changes {
 		o.Changes = append(o.Changes, change{c.Field, textOf(c.Before), textOf(c.After)})
 	}
-	return nil
 }
 
 // textOf is a string's content, and other values as JSON; "" where there is none.
