@@ -11,6 +11,7 @@ import de from "../src/locale/de.json";
 import en from "../src/locale/en.json";
 import { textOf, type Key } from "../src/locale/text";
 import { pieces, plain } from "../src/plain";
+import { timesOf } from "../src/time/format";
 import { boundOf } from "../src/time/picker";
 
 test("an address reads as it was written, and says nothing that is no filter", () => {
@@ -133,4 +134,10 @@ test("values with a comma stay one, where commas separate", () => {
   assert.deepEqual(s.action, ["api.get:/reports\\,all/"]);
   assert.deepEqual(parse(format(s)), s);
   assert.deepEqual(readValue("action", s.action![0]!), { text: "api.get:/reports,all/", not: false });
+});
+
+test("the marks of a time line are dates of the language, without a rest of what is left out", () => {
+  const at = new Date("2026-11-24T05:06:07Z");
+  assert.deepEqual(["en-US", "en-GB", "de"].map((l) => timesOf(l, "UTC").tick(at)), ["Nov 24", "24 Nov", "24. Nov."]);
+  assert.deepEqual(["en-US", "de"].map((l) => timesOf(l, "Asia/Tokyo").tickHour(at)), ["Nov 24, 14:06", "24. Nov., 14:06"]);
 });

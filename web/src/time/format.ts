@@ -12,6 +12,9 @@ export interface Times {
   /** A date of UTC, as 2026-11-30, in whatever zone the reader is. */
   utcDay: (date: string) => string;
   clock: (d: Date) => string;
+  /** For the marks of a time line: the day alone, and day, hour and minute. */
+  tick: (d: Date) => string;
+  tickHour: (d: Date) => string;
 }
 
 export function timesOf(locale: string, zone: string): Times {
@@ -32,6 +35,8 @@ export function timesOf(locale: string, zone: string): Times {
     day: format(date),
     utcDay: (d) => utc(new Date(d + "T00:00:00Z")),
     clock: format(clock),
+    tick: format({ day: "numeric", month: "short" }),
+    tickHour: format({ day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
   };
 }
 

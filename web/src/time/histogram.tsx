@@ -220,7 +220,7 @@ function label(from: string | undefined, buckets: Buckets, times: ReturnType<typ
   if (!from) return "";
   const d = new Date(from);
   const hours = buckets.length > 1 && Date.parse(buckets[1]!.to) - Date.parse(buckets[1]!.from) < 12 * 3600e3;
-  return hours ? times.short(d).replace(/:\d\d$/, "") : times.day(d).replace(/\s*\d{4}$/, "").replace(/^\S+\s/, "");
+  return hours ? times.tickHour(d) : times.tick(d);
 }
 
 function Table({ buckets, by, choose }: ChartProps) {
