@@ -46,6 +46,15 @@ func decodeJSON(doc []byte) (node, error) {
 	return d.value(), nil
 }
 
+// decodeObject is decodeJSON of what must be an object.
+func decodeObject(doc []byte) (node, error) {
+	root, err := decodeJSON(doc)
+	if err == nil && root.kind != '{' {
+		err = Invalidf("", "is not a JSON object")
+	}
+	return root, err
+}
+
 // IsJSON tells whether a text is JSON that readers of JSON take: valid, and not nested too deep.
 func IsJSON(text []byte) bool { return utf8.Valid(text) && json.Valid(text) && !tooDeep(text) }
 

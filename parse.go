@@ -42,12 +42,9 @@ func ParseRecord(document []byte, s *Scrubber) (Record, error) {
 // keys that stand twice are not looked at again. member is what a member of the document holds, as it stands there; nil: it is
 // absent or null. An error is an *InvalidError.
 func ReadAction(document []byte) (a Action, member func(name string) []byte, err error) {
-	root, err := decodeJSON(document)
+	root, err := decodeObject(document)
 	if err != nil {
 		return a, nil, err
-	}
-	if root.kind != '{' {
-		return a, nil, Invalidf("", "is not a JSON object")
 	}
 	r := reader{doc: document}
 	if err := r.required(&root, &a); err != nil {
@@ -68,11 +65,8 @@ func parse(document []byte, s *Scrubber) (item Item, root node, err error) {
 	if len(doc) > MaxDocumentBytes {
 		return Item{}, root, Invalidf("", "is %d bytes long; at most %d are allowed", len(doc), MaxDocumentBytes)
 	}
-	if root, err = decodeJSON(doc); err != nil {
+	if root, err = decodeObject(doc); err != nil {
 		return Item{}, root, err
-	}
-	if root.kind != '{' {
-		return Item{}, root, Invalidf("", "is not a JSON object")
 	}
 	if edits := s.orDefault().documentEdits(doc, &root); len(edits) > 0 {
 		doc = apply(doc, edits)

@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"actionlog/internal/storetest"
-
 	"actionlog"
+	"actionlog/internal/storetest"
 )
 
 // BenchmarkFairness reports how much longer one institution's lists take while another

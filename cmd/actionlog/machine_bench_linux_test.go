@@ -119,7 +119,9 @@ func (m *machine) export(format string) func(b *testing.B) {
 		idle := resident(b, m.cmd.Process.Pid)
 		most, done := idle, make(chan int, 1)
 		start := time.Now()
-		go func() { done <- m.lines(b, "export?range=90d&format="+format) }()
+		go func() {
+			done <- m.lines(b, m.client, "/v1/institutions/"+demo.Institution()+"/export?range=90d&format="+format)
+		}()
 		for count := -1; count < 0; {
 			select {
 			case count = <-done:
@@ -130,27 +132,6 @@ func (m *machine) export(format string) func(b *testing.B) {
 		}
 		b.ReportMetric(float64(most-idle)/1024, "MiB-over-idle")
 	}
-}
-
-// lines is how many lines an answer has.
-func (m *machine) lines(b *testing.B, path string) (lines int) {
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, m.url+"/v1/institutions/"+demo.Institution()+"/"+path, nil)
-	if err != nil {
-		b.Error(err)
-		return 0
-	}
-	req.Header.Set("Authorization", "Bearer "+m.token)
-	resp, err := m.client.Do(req)
-	if err != nil {
-		b.Error(err)
-		return 0
-	}
-	defer resp.Body.Close()
-	lines, err = countBreaks(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		b.Errorf("%s: %s: %v", path, resp.Status, err)
-	}
-	return lines
 }
 
 // batch is an NDJSON body of 1,000 new actions of now.

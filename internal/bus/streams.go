@@ -225,11 +225,11 @@ func (b *Bus) Trim(ctx context.Context, interval time.Duration) error {
 
 // warnFull warns at 70 and at 85 % of a limit, in bytes, and says what happens at 100 %; 0 or less is no limit.
 func (b *Bus) warnFull(what, then string, used, most int64) {
-	switch then = "at 100 % " + then; {
+	switch {
 	case most <= 0:
 	case used*100 >= most*85:
-		b.log.Error(what+" is 85 % full; "+then, "bytes", used, "limit", most)
+		b.log.Error(what+" is 85 % full; at 100 % "+then, "bytes", used, "limit", most)
 	case used*100 >= most*70:
-		b.log.Warn(what+" is 70 % full; "+then, "bytes", used, "limit", most)
+		b.log.Warn(what+" is 70 % full; at 100 % "+then, "bytes", used, "limit", most)
 	}
 }
