@@ -50,7 +50,7 @@ func (o *oracle) judge(ctx context.Context) error {
 	if err := o.accounted(ctx); err != nil {
 		o.note("archive", "%v", err)
 	}
-	archived, err := o.archived()
+	archived, err := o.archived(ctx)
 	if err != nil {
 		return err
 	}
