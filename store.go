@@ -270,7 +270,8 @@ type Keeper interface {
 	// Rebuild makes a day anew: what fill writes takes the place of what is there,
 	// at once for everybody who reads or writes. What is there and fill does not
 	// write stays; where both have an identity, what fill wrote counts. A day that
-	// is set aside as damaged is whole afterwards. The writer takes actions of that
+	// is set aside as damaged is whole afterwards; where parts of it still take actions, they
+	// take none from before fill is called. The writer takes actions of that
 	// day only and refuses others; what it wrote can be found once Rebuild returned.
 	// Where fill or anything else fails, the day stays as it was; one that turns out to
 	// be damaged meanwhile is set aside, which is ErrUnavailable: again, it is made anew.

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -195,6 +196,41 @@ func TestReindex(t *testing.T) {
 	jobs, _ = w.desk().Reindexing(ctx)
 	if a, b := jobs[len(jobs)-2], jobs[len(jobs)-1]; a.Day != old(1) || a.Status != dayFailed || b.Status != dayDone {
 		t.Errorf("%+v, %+v", a, b)
+	}
+}
+
+// takesMore is a store whose damaged day takes an action in the moment before it takes none
+// any more.
+type takesMore struct {
+	liveModel
+	w *workplace
+}
+
+func (l takesMore) Rebuild(ctx context.Context, day actionlog.Day, fill func(w actionlog.Writer) error) error {
+	if len(l.w.unsealed) == 0 {
+		item := itemAt(l.w.t, "late", "uni", day.Start())
+		l.w.unsealed = []Archived{{Segment: 9, Position: actionlog.Position{Stream: "s1", Sequence: 99}, ReceivedAt: now, Document: item.Document}}
+	}
+	return l.liveModel.Rebuild(ctx, day, fill)
+}
+
+// Of a damaged day nothing is copied: what it took before it took nothing more comes from the
+// archive, also where that was not sealed when the day's turn came.
+func TestReindexOfADayThatTookMore(t *testing.T) {
+	w := newWorkplace(t)
+	w.clock = old(3).Start()
+	w.archive("uni", 40, 4)
+	w.live.Damage(old(2), "torn")
+	runner := w.runner()
+	runner.Live = takesMore{liveModel{w.live}, w}
+	if _, err := w.desk().Reindex(ctx, []actionlog.Day{old(2)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settle(runner); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.live.Get(ctx, "uni", "late", old(2)); err != nil {
+		t.Errorf("what the damaged day took last: %v", err)
 	}
 }
 

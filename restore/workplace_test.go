@@ -41,6 +41,7 @@ type workplace struct {
 	live      *storetest.Model
 	clock     time.Time
 	published map[string]string // documents by ID
+	unsealed  []Archived        // of the archive, which nobody can read yet
 
 	mu    sync.Mutex
 	steps int // until it is killed; negative: never
@@ -102,7 +103,13 @@ func (w *workplace) settle(r *Runner) error {
 	return nil
 }
 
-func (w *workplace) Seal(context.Context) error { return w.step() }
+func (w *workplace) Seal(context.Context) error {
+	err := w.step()
+	if err == nil {
+		w.lines, w.unsealed = append(w.lines, w.unsealed...), nil
+	}
+	return err
+}
 
 func (w *workplace) meant(institution string, from, to actionlog.Day, after uint64) (list []Archived) {
 	for _, l := range w.lines {

@@ -65,6 +65,7 @@ type Archiver struct {
 	trouble  atomic.Pointer[error]
 	writing  atomic.Bool // the archive is open
 	looked   atomic.Int64
+	gap      actionlog.Position // where the last gap ends that was told; of Run
 	mu       sync.Mutex
 	archived actionlog.Position
 	sealing  []sealWait // who waits
@@ -327,15 +328,14 @@ func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before ui
 	if before == 0 {
 		before = last + 1
 	}
-	if next >= before || first > last { // nothing, or the stream is empty
+	if next >= before {
 		return nil
 	}
-	switch {
-	case next >= first:
-	case next == 1:
-		a.Log.Warn("archive: what the stream held earlier is archived under another incarnation, or is not", "stream", stream, "from", first)
-	default:
-		a.Log.Error("archive: the stream does not hold these positions any more; the archive has a gap", "stream", stream, "first", next, "last", min(first, before)-1)
+	if next < first {
+		a.tellGap(stream, next, min(first, before)-1)
+	}
+	if first > last { // it is empty: what comes goes on behind the gap
+		return nil
 	}
 	next = max(next, first)
 	var lines []Line
@@ -358,6 +358,20 @@ func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before ui
 		}
 	}
 	return w.Append(ctx, lines)
+}
+
+// tellGap says which positions nobody can archive any more, once.
+func (a *Archiver) tellGap(stream string, first, last uint64) {
+	to := actionlog.Position{Stream: stream, Sequence: last}
+	if to == a.gap {
+		return
+	}
+	a.gap = to
+	if first == 1 {
+		a.Log.Warn("archive: what the stream held earlier is archived under another incarnation, or is not", "stream", stream, "from", last+1)
+		return
+	}
+	a.Log.Error("archive: the stream does not hold these positions any more; the archive has a gap", "stream", stream, "first", first, "last", last)
 }
 
 // LineOf judges a message of an incarnation of the stream.

@@ -19,12 +19,13 @@ type tape struct {
 	names    int
 	messages []Message // position i+1
 	given    int       // how many were delivered
+	purged   int       // so many of them it does not hold any more
 }
 
 func (s *tape) Fetch(ctx context.Context, limit, _ int, wait time.Duration) ([]Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := min(s.given, len(s.messages))
+	from := max(s.purged, min(s.given, len(s.messages)))
 	list := slices.Clone(s.messages[from:min(len(s.messages), from+limit)])
 	s.given = max(s.given, from+len(list))
 	if len(list) == 0 {
@@ -36,7 +37,7 @@ func (s *tape) Fetch(ctx context.Context, limit, _ int, wait time.Duration) ([]M
 func (s *tape) At(_ context.Context, sequence uint64) (Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sequence > uint64(len(s.messages)) {
+	if sequence > uint64(len(s.messages)) || sequence <= uint64(s.purged) {
 		return Message{}, actionlog.ErrNotFound
 	}
 	return s.messages[sequence-1], nil
@@ -45,7 +46,7 @@ func (s *tape) At(_ context.Context, sequence uint64) (Message, error) {
 func (s *tape) Held(context.Context) (stream string, first, last uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.name, 1, uint64(len(s.messages)), nil
+	return s.name, uint64(s.purged) + 1, uint64(len(s.messages)), nil
 }
 
 func (s *tape) StartAnew(_ context.Context, was string) error {
@@ -131,6 +132,76 @@ func TestStreamThatWentBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// said counts what an archiver says, by message.
+type said struct {
+	slog.Handler
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (s *said) Handle(_ context.Context, r slog.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[r.Level.String()+" "+r.Message]++
+	return nil
+}
+
+func (s *said) Enabled(context.Context, slog.Level) bool { return true }
+
+// A stream that somebody emptied before all was archived: that is said, once, also while
+// nothing comes, and what comes is archived.
+func TestStreamThatWasEmptied(t *testing.T) {
+	for name, c := range map[string]struct {
+		before int // archived before
+		want   string
+	}{
+		"a gap":    {20, "ERROR archive: the stream does not hold these positions any more; the archive has a gap"},
+		"from one": {0, "WARN archive: what the stream held earlier is archived under another incarnation, or is not"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, s := t.TempDir(), &tape{name: "s1", names: 1}
+			log := &said{Handler: slog.DiscardHandler, counts: map[string]int{}}
+			run := func(until func(a *Archiver)) {
+				a := &Archiver{Open: func(ctx context.Context, _ Held) (*Writer, error) { return openIn(ctx, dir) }, Source: s, Scrubber: actionlog.NewScrubber(), Log: slog.New(log)}
+				ctx, cancel := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				running.Go(func() { _ = a.Run(ctx) })
+				until(a)
+				cancel()
+				running.Wait()
+			}
+			if c.before > 0 {
+				s.take(c.before, "a")
+				run(func(a *Archiver) { archivedAll(t, a) })
+			}
+			s.take(5, "lost")
+			s.mu.Lock()
+			s.purged = len(s.messages)
+			s.mu.Unlock()
+			run(func(a *Archiver) {
+				for end := time.Now().Add(time.Minute); log.count(c.want) == 0; time.Sleep(time.Millisecond) {
+					if time.Now().After(end) {
+						t.Fatal("nothing is said of the gap")
+					}
+				}
+				time.Sleep(50 * time.Millisecond) // some rounds
+				s.take(3, "b")
+				archivedAll(t, a)
+			})
+			holdsTaken(t, dir, map[string]int{"a": c.before, "b": 3})
+			if n := log.count(c.want); n != 1 {
+				t.Errorf("said %d times: %v", n, log.counts)
+			}
+		})
+	}
+}
+
+func (s *said) count(what string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[what]
 }
 
 // holdsTaken holds that what the stream took is archived: so many of each name.

@@ -2,8 +2,10 @@ package elastic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"actionlog"
 )
@@ -44,6 +46,50 @@ func (r *renewal) lookAtOld(ctx context.Context) error {
 		if damage(i) != "" {
 			r.damaged = append(r.damaged, i.Index)
 		}
+	}
+	return err
+}
+
+// blockDamaged has nobody write to what is damaged of the day: nothing of it can be copied, and
+// shards that are not lost would go on acknowledging what fill does not have.
+func (r *renewal) blockDamaged(ctx context.Context) error {
+	for _, index := range r.damaged {
+		err := r.block(ctx, index)
+		if a := (*answerError)(nil); errors.As(err, &a) && a.Type == "index_closed_exception" {
+			err = nil // nobody writes to it
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// block has nobody write to an old index until it is gone, or the renewal is abandoned.
+func (r *renewal) block(ctx context.Context, index string) error {
+	if !slices.Contains(r.blocked, index) {
+		r.blocked = append(r.blocked, index)
+	}
+	return r.store.block(ctx, index)
+}
+
+// abandon takes back what was begun. An index that may be the day by now stays: if it is
+// not, the next rebuilding removes it.
+func (r *renewal) abandon() error {
+	ctx, cancel := context.WithTimeout(context.Background(), bulkWithin)
+	defer cancel()
+	var err error
+	for _, index := range r.blocked {
+		e := r.store.unblock(ctx, index)
+		if e != nil {
+			r.store.mu.Lock()
+			r.store.blocked = append(r.store.blocked, index) // lookAfter tries again
+			r.store.mu.Unlock()
+		}
+		err = errors.Join(err, e)
+	}
+	if !r.sent {
+		err = errors.Join(err, r.drop(ctx, r.index))
 	}
 	return err
 }

@@ -111,7 +111,7 @@ type renewal struct {
 	store   *Store
 	day     actionlog.Day
 	index   string   // the new one
-	blocked string   // the old one, while nobody may write to it
+	blocked []string // old ones, while nobody may write to them
 	damaged []string // indices of the day that could not be read when it was begun
 	sent    bool     // the exchange was asked for: the new index may be the day
 }
@@ -127,6 +127,9 @@ func (r *renewal) run(ctx context.Context, fill func(w actionlog.Writer) error) 
 	}
 	if err == nil { // whoever rebuilt it before may have been killed
 		err = s.unblock(ctx, s.dayIndex(r.day))
+	}
+	if err == nil {
+		err = r.blockDamaged(ctx)
 	}
 	if err == nil {
 		err = s.createIndex(ctx, r.index, mappings.Body(mappings.Actions, s.settings))
@@ -180,8 +183,7 @@ func (r *renewal) takeOver(ctx context.Context) error {
 		if err := r.copy(ctx, i.Index); err != nil {
 			return err
 		}
-		r.blocked = i.Index
-		if err := s.block(ctx, i.Index); err != nil {
+		if err := r.block(ctx, i.Index); err != nil {
 			return err
 		}
 		if err := r.copy(ctx, i.Index); err != nil {
@@ -209,7 +211,7 @@ func (r *renewal) exchange(ctx context.Context, old []indexInfo) error {
 			return unavailable(errors.Join(err, e))
 		}
 	}
-	r.blocked, r.index = "", s.dayIndex(r.day)
+	r.blocked, r.index = nil, s.dayIndex(r.day)
 	return s.readState(ctx)
 }
 
@@ -220,25 +222,6 @@ func (r *renewal) isTheDay() (bool, error) {
 	var found map[string]struct{ Aliases map[string]any }
 	err := r.store.client.call(ctx, http.MethodGet, "/"+r.index+"/_alias", nil, nil, &found)
 	return len(found[r.index].Aliases) > 0, err
-}
-
-// abandon takes back what was begun. An index that may be the day by now stays: if it is
-// not, the next rebuilding removes it.
-func (r *renewal) abandon() error {
-	ctx, cancel := context.WithTimeout(context.Background(), bulkWithin)
-	defer cancel()
-	var err error
-	if r.blocked != "" {
-		if err = r.store.unblock(ctx, r.blocked); err != nil {
-			r.store.mu.Lock()
-			r.store.blocked = append(r.store.blocked, r.blocked) // lookAfter tries again
-			r.store.mu.Unlock()
-		}
-	}
-	if !r.sent {
-		err = errors.Join(err, r.drop(ctx, r.index))
-	}
-	return err
 }
 
 func (r *renewal) drop(ctx context.Context, index string) error {

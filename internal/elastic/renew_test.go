@@ -3,12 +3,14 @@ package elastic
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"actionlog"
 	"actionlog/internal/enginetest"
+	"actionlog/mappings"
 )
 
 // losing loses the answer to what changes aliases, or the request itself.
@@ -127,6 +129,55 @@ func TestRebuildOfADayThatComesMeanwhile(t *testing.T) {
 	}
 	if n, _, err := s.Count(t.Context(), actionlog.Query{Institution: "uni"}, 0); n != 2 || err != nil {
 		t.Errorf("%d actions, %v", n, err)
+	}
+}
+
+// Of a day of several shards one is lost, and another would go on taking actions. Nothing of
+// such a day is copied: it takes none from before it is filled, and afterwards again.
+func TestRebuildOfADayThatLostAShard(t *testing.T) {
+	s := openTest(t, enginetest.URL(t, enginetest.OpenSearch3), Options{})
+	items := itemsOf(t, "a", "b", "c", "d", "e", "f", "g", "h")
+	day := items[0].Day()
+	body := mappings.Body(mappings.Actions, mappings.Settings{Shards: 2})
+	body["settings"].(map[string]any)["index"].(map[string]any)["routing.allocation.total_shards_per_node"] = 1 // there is one node
+	q := url.Values{"wait_for_active_shards": {"0"}}
+	if err := s.client.call(t.Context(), http.MethodPut, "/"+s.dayIndex(day), q, body, nil); err != nil {
+		t.Fatal(err)
+	}
+	// takes tells which actions the day takes, each asked for once.
+	takes := func() (taken []string) {
+		for i := range items {
+			op := bulkOp{index: s.dayIndex(day), id: docID("uni", items[i].ID)}
+			q := url.Values{"op_type": {"index"}, "timeout": {"1ms"}}
+			if err := s.client.call(t.Context(), http.MethodPut, "/"+op.index+"/_doc/"+url.PathEscape(op.id), q, obj{"institution": "uni", "id": items[i].ID}, nil); err == nil {
+				taken = append(taken, items[i].ID)
+			}
+		}
+		return taken
+	}
+	if n := len(takes()); n == 0 || n == len(items) {
+		t.Fatalf("a day of which one of two shards is lost took %d of %d", n, len(items))
+	}
+	filled := false
+	err := s.Rebuild(t.Context(), day, func(w actionlog.Writer) error {
+		filled = true
+		if taken := takes(); len(taken) > 0 {
+			t.Errorf("while it is filled it takes %v, which will be lost", taken)
+		}
+		_, err := w.Write(t.Context(), items[:3])
+		return err
+	})
+	if err != nil || !filled {
+		t.Fatal(err)
+	}
+	outcomes, err := s.Write(t.Context(), items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range outcomes {
+		if want := (map[bool]actionlog.OutcomeKind{true: actionlog.OutcomeRepeat, false: actionlog.OutcomeNew})[i < 3]; o.Kind != want {
+			t.Errorf("%s: %v, want %v", items[i].ID, o.Kind, want)
+		}
 	}
 }
 
