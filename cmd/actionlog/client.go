@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -238,31 +239,56 @@ func decode(resp *http.Response, into any) error {
 	return nil
 }
 
+// institutionName is an institution as the API lists it.
+type institutionName struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// institutions are those that the token may see and the service knows.
+func (c *client) institutions(ctx context.Context) ([]institutionName, error) {
+	var answer struct {
+		Data []institutionName `json:"data"`
+	}
+	err := c.get(ctx, "/v1/institutions", nil, &answer)
+	return answer.Data, err
+}
+
 // institution is the one that was named, or the only one that the token may see.
 func (c *client) institution(ctx context.Context) (string, error) {
 	if c.settings.Institution != "" {
 		return c.settings.Institution, nil
 	}
-	var answer struct {
-		Data []struct {
-			ID   string `json:"id"`
-			Name string `json:"name"`
-		} `json:"data"`
-	}
-	if err := c.get(ctx, "/v1/institutions", nil, &answer); err != nil {
+	known, err := c.institutions(ctx)
+	if err != nil {
 		return "", err
 	}
-	var list strings.Builder
-	for _, i := range answer.Data {
-		fmt.Fprintf(&list, "\n  %s  %s", i.ID, clean(i.Name))
-	}
-	switch len(answer.Data) {
+	switch len(known) {
 	case 0:
 		return "", usagef("--institution: there are no actions of any institution yet; name one")
 	case 1:
-		return answer.Data[0].ID, nil
+		return known[0].ID, nil
 	}
-	return "", usagef("--institution: is missing; the token may see these:%s", list.String())
+	return "", usagef("--institution: is missing; the token may see these:%s", listOf(known))
+}
+
+func listOf(known []institutionName) string {
+	var list strings.Builder
+	for _, i := range known {
+		list.WriteString("\n  " + strings.TrimSpace(i.ID+"  "+clean(i.Name)))
+	}
+	return list.String()
+}
+
+// sayUnknown says, of an institution of which nothing was found, that the service knows no
+// actions of it: for a token of all, a name that is misspelt is no error.
+func (c *client) sayUnknown(ctx context.Context, out *console) {
+	known, err := c.institutions(ctx)
+	named := c.settings.Institution
+	if err != nil || named == "" || slices.ContainsFunc(known, func(i institutionName) bool { return i.ID == named }) {
+		return
+	}
+	out.say("there are no actions of an institution %s; there are some of:%s", clean(named), listOf(known[:min(len(known), 20)]))
 }
 
 // path is a path of the API below the institution.

@@ -107,6 +107,9 @@ func (s *searchCmd) Run(ctx context.Context, settings *settings, out *console, p
 		return err
 	}
 	s.remark(out, format, shown, more, meta)
+	if shown == 0 {
+		c.sayUnknown(ctx, out)
+	}
 	return nil
 }
 
