@@ -45,7 +45,7 @@ type fact struct {
 	Type        factType                `json:"type"`
 	Text        string                  `json:"text,omitempty"` // the ID, name, address as written, external ID
 	At          int64                   `json:"at"`             // when it was true, Unix ms; the newest may have been true later
-	Last        int                     `json:"last,omitempty"` // of an entry: a day that names it, since 1970
+	Last        int                     `json:"last,omitempty"` // of an entry: a day that names it, since 1970, or going
 	Staff       bool                    `json:"staff,omitempty"`
 	RawKey      string                  `json:"raw_key,omitempty"` // of an entry
 	ID          string                  `json:"id,omitempty"`
@@ -146,7 +146,9 @@ func (d *directory) load(ctx context.Context, ids map[string]bool) error {
 
 func (e *entry) remember(f *fact) {
 	if f.Type == factEntry {
-		e.staff, e.last, e.at = f.Staff, f.Last, f.At
+		if f.Last != going { // it is named again: all of it is written anew
+			e.staff, e.last, e.at = f.Staff, f.Last, f.At
+		}
 		return
 	}
 	texts := e.of(f.Type)

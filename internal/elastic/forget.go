@@ -14,14 +14,17 @@ import (
 
 // A day that is dropped takes with it the entries that no other day names. An
 // entry's document holds a day that names it, so only those whose day is not later
-// are looked at, and those that live on get a later day.
+// are looked at, and those that live on get a later day. One that is named by none is
+// marked (going), then its texts and words are deleted, and it comes last: whoever is
+// killed meanwhile leaves an entry that the next drop finds.
 //
 // Others may write meanwhile. Let W be a write: its actions are in the engine, then
 // it reads the epoch, then it writes the facts that it does not remember, then their
 // words, then it reads the epoch again and begins anew if there is another. Let D be
 // a drop: it sets a new epoch (1), takes a view of the directory (2), refreshes the
-// actions (3), asks which entries of the view are named by none (4), and deletes
-// these, each only if it is still the document of the view (5).
+// actions (3), asks which entries of the view are named by none (4), and marks
+// these, each only if it is still the document of the view (5), and deletes those that it
+// marked, if they are marked still, and their texts, each only if it is still what it was.
 //
 // If W read its first epoch before 1, its actions are in the engine before 3, and 4
 // sees them. If it read it later, it remembers nothing and writes all facts anew. Those
@@ -138,8 +141,11 @@ func (d *directory) forgetThose(ctx context.Context, entries []seen) error {
 	return d.remove(ctx, gone, ids)
 }
 
-// remove deletes entries: first what says that they are there, then, of those that
-// nobody wrote meanwhile, the other facts, then words that no name has any more.
+// going stands in the place of an entry's day while it is removed.
+const going = -1
+
+// remove deletes entries: it marks those that nobody wrote meanwhile, deletes what else is
+// known of them, then words that no name has any more, and the entries last.
 func (d *directory) remove(ctx context.Context, gone []seen, ids []string) error {
 	texts := map[string][]seen{}
 	err := d.eachFact(ctx, obj{"bool": obj{"filter": list{obj{"terms": obj{"entry": ids}}}, "must_not": list{obj{"exists": obj{"field": "last"}}}}}, func(f *fact, h *hit) error {
@@ -149,22 +155,27 @@ func (d *directory) remove(ctx context.Context, gone []seen, ids []string) error
 	if err != nil {
 		return err
 	}
-	var changes []change
+	index := d.store.directoryIndex()
+	var marks []change
+	again := false // somebody who marked an entry before was killed
 	for _, e := range gone {
-		changes = append(changes, change{index: d.store.directoryIndex(), id: e.Fact, seqNo: e.seqNo, term: e.term})
+		f := *e.fact
+		again = again || f.Last == going
+		f.Last = going
+		marks = append(marks, change{index: index, id: e.Fact, seqNo: e.seqNo, term: e.term, doc: &f})
 	}
-	done, err := d.apply(ctx, changes)
+	marked, err := d.apply(ctx, marks)
 	if err != nil {
 		return err
 	}
-	changes = nil
+	var changes []change
 	words := map[string]bool{}
 	for i, e := range gone {
-		if !done[i] {
+		if !marked[i] {
 			continue
 		}
 		for _, t := range texts[e.Entry] {
-			changes = append(changes, change{index: d.store.directoryIndex(), id: t.Fact, seqNo: t.seqNo, term: t.term})
+			changes = append(changes, change{index: index, id: t.Fact, seqNo: t.seqNo, term: t.term})
 			for _, w := range t.IndexWords {
 				words[w] = true
 			}
@@ -173,7 +184,54 @@ func (d *directory) remove(ctx context.Context, gone []seen, ids []string) error
 	if _, err := d.apply(ctx, changes); err != nil {
 		return err
 	}
-	return d.removeWords(ctx, gone[0].Institution, gone[0].Kind, words)
+	institution, kind := gone[0].Institution, gone[0].Kind
+	if err := d.removeWords(ctx, institution, kind, words); err != nil {
+		return err
+	}
+	if again { // the words of texts that were deleted then are not known any more
+		if err := d.sweepWords(ctx, institution, kind); err != nil {
+			return err
+		}
+	}
+	var entries []change
+	err = d.eachFact(ctx, obj{"bool": obj{"filter": list{obj{"terms": obj{"entry": ids}}, obj{"term": obj{"last": going}}}}}, func(f *fact, h *hit) error {
+		entries = append(entries, change{index: index, id: f.Fact, seqNo: h.SeqNo, term: h.Term})
+		return nil
+	})
+	if err == nil {
+		_, err = d.apply(ctx, entries)
+	}
+	return err
+}
+
+// sweepWords deletes all words of an institution and kind that no name has any more.
+func (d *directory) sweepWords(ctx context.Context, institution string, kind actionlog.DirectoryKind) error {
+	s := d.store
+	if err := s.refresher.refresh(ctx, []string{s.wordsIndex()}); err != nil {
+		return err
+	}
+	body := obj{"query": obj{"bool": obj{"filter": ofKind(institution, kind)}}, "size": 1000, "sort": list{obj{"word": "asc"}}, "_source": []string{"word"}}
+	for {
+		a, err := s.client.search(ctx, s.wordsIndex(), nil, body)
+		if err != nil {
+			return unavailable(err)
+		}
+		if len(a.Hits.Hits) == 0 {
+			return nil
+		}
+		words := map[string]bool{}
+		for _, h := range a.Hits.Hits {
+			var w wordDoc
+			if err := json.Unmarshal(h.Source, &w); err != nil {
+				return unreadable(err)
+			}
+			words[w.Word] = true
+			body["search_after"] = list{w.Word}
+		}
+		if err := d.removeWords(ctx, institution, kind, words); err != nil {
+			return err
+		}
+	}
 }
 
 // removeWords deletes words that no name has any more.
