@@ -12,43 +12,79 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// settledFor is how long an answer of Settled is handed out again. An older
-// answer claims less, never too much.
-const settledFor = 50 * time.Millisecond
+// An older answer of Settled claims less, never too much. One is handed out again for
+// settledFor; then another is asked for, and while that takes longer than settledWait, as it
+// does where the stream syncs one batch after the other, the older one, until it is
+// settledAtMost old.
+const settledFor, settledWait, settledAtMost = 50 * time.Millisecond, 2 * time.Millisecond, 5 * time.Second
 
 // Progress is an actionlog.Progress of the consumer Indexer.
 type Progress struct {
-	js    jetstream.JetStream
-	mu    sync.Mutex
-	asked time.Time
-	until time.Time
+	ask func(ctx context.Context) (time.Time, error)
+
+	mu     sync.Mutex
+	asked  time.Time // of the newest answer
+	until  time.Time
+	err    error         // of the last question
+	asking chan struct{} // closed once the question is answered that is under way; nil: none is
 }
 
 var _ actionlog.Progress = (*Progress)(nil)
 
 // Progress returns how far the stream has been taken in.
-func (b *Bus) Progress() *Progress { return &Progress{js: b.JS} }
+func (b *Bus) Progress() *Progress { return &Progress{ask: b.askProgress} }
 
 // Settled implements actionlog.Progress. All instants are the server's clock,
 // which also gives ReceivedAt.
 func (p *Progress) Settled(ctx context.Context) (time.Time, error) {
 	p.mu.Lock()
+	age, until := time.Since(p.asked), p.until
+	if age < settledFor {
+		p.mu.Unlock()
+		return until, nil
+	}
+	if p.asking == nil {
+		p.asking = make(chan struct{})
+		go p.askAgain(context.WithoutCancel(ctx), p.asking)
+	}
+	asking := p.asking
+	p.mu.Unlock()
+	var older <-chan time.Time // never
+	if age < settledAtMost {
+		older = time.After(settledWait)
+	}
+	select {
+	case <-asking:
+	case <-older:
+		return until, nil
+	case <-ctx.Done():
+		return time.Time{}, fmt.Errorf("progress: %w: %w", actionlog.ErrUnavailable, ctx.Err())
+	}
+	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Since(p.asked) < settledFor {
-		return p.until, nil
-	}
-	asked := time.Now()
-	until, err := p.ask(ctx)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("progress: %w: %w", actionlog.ErrUnavailable, err)
-	}
-	p.asked, p.until = asked, until
-	return until, nil
+	return p.until, p.err
 }
 
-func (p *Progress) ask(ctx context.Context) (time.Time, error) {
+// askAgain asks for whoever waits, and for those who come after.
+func (p *Progress) askAgain(ctx context.Context, answered chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, settledAtMost)
+	defer cancel()
+	asked := time.Now()
+	until, err := p.ask(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err = nil; err != nil {
+		p.err = fmt.Errorf("progress: %w: %w", actionlog.ErrUnavailable, err)
+	} else {
+		p.asked, p.until = asked, until
+	}
+	p.asking = nil
+	close(answered)
+}
+
+func (b *Bus) askProgress(ctx context.Context) (time.Time, error) {
 	start := time.Now()
-	s, err := p.js.Stream(ctx, StreamActions)
+	s, err := b.JS.Stream(ctx, StreamActions)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -85,6 +85,9 @@ func torture(ctx context.Context, o options) (err error) {
 			return err
 		}
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
 	if o.binary == "" {
 		if o.binary, err = build(".", dir, controls[o.control]); err != nil {
 			return err
