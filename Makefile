@@ -19,7 +19,7 @@ LDFLAGS     = -X main.commit=$(COMMIT)$(if $(RELEASE), -X main.release=$(RELEASE
 BINARY     ?= bin/actionlog
 PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: run build cross release-files check-release test test-go test-long test-page race page docs check format bench bench-compare bench-page pictures plots fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
+.PHONY: run build cross release-files check-release test test-go test-long test-page race page docs check format bench bench-compare profile bench-page pictures plots fuzz torture torture-engine mutants reproducible licences check-licences sbom vuln
 
 run: build ## the service on this machine, with demo actions, in the folder data
 	@bin/actionlog serve --data data --demo
@@ -110,6 +110,9 @@ COUNT    ?= 6
 PACKAGES ?= ./...
 bench-compare: ## BENCH of PACKAGES, of the commit BASE and of what is here, COUNT times in turns, by benchstat
 	GO='$(GO)' .ci/bench-compare '$(BASE)' '$(BENCH)' '$(COUNT)' $(PACKAGES)
+
+profile: ## where ingest, a page, a lookup and an export spend time, allocate and wait: bin/profiles
+	GO='$(GO)' .ci/profile
 
 bench-page: build ## the page with a million actions, in Chromium; after web/check, whose modules it uses
 	cd web && ACTIONLOG_BINARY=$(CURDIR)/bin/actionlog node --test bench/

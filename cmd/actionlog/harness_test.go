@@ -7,11 +7,14 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +66,19 @@ func startServiceOn(t testing.TB, dir string, args []string) (s *service, stop f
 	log, stop := startServing(t, dir, args)
 	s = connect(t, dir)
 	s.log = log
+	profileBlocking()
 	return s, stop
+}
+
+// profileBlocking lets a profile of blocking that was asked for go on: a NATS server in the
+// process ends it.
+func profileBlocking() {
+	if asked := flag.Lookup("test.blockprofile"); asked == nil || asked.Value.String() == "" {
+		return
+	}
+	if rate, err := strconv.Atoi(flag.Lookup("test.blockprofilerate").Value.String()); err == nil {
+		runtime.SetBlockProfileRate(rate)
+	}
 }
 
 // startServing is startServiceOn, and waits for nothing.
