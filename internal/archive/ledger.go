@@ -57,70 +57,6 @@ type Difference struct {
 // maxNamed is how many positions a difference names.
 const maxNamed = 20
 
-// books are what is archived, by day and institution.
-type books struct {
-	days map[string]map[string]*account
-	dead uint64
-	ends map[string]uint64 // the last archived position of each incarnation
-	// settled is up to where the store was when the archive was read.
-	settled actionlog.Position
-}
-
-func (b *books) of(day, institution string) *account {
-	if b.days[day] == nil {
-		b.days[day] = map[string]*account{}
-	}
-	if b.days[day][institution] == nil {
-		b.days[day][institution] = &account{}
-	}
-	return b.days[day][institution]
-}
-
-// read reads the manifests and the open segment; only is the day that matters, zero all.
-func (l *Ledger) read(ctx context.Context, only actionlog.Day) (*books, error) {
-	settled, err := l.Settled(ctx)
-	if err != nil {
-		return nil, err
-	}
-	b := &books{days: map[string]map[string]*account{}, ends: map[string]uint64{}, settled: settled}
-	s := Selection{From: only, To: only}
-	r := &Reader{l.Storage}
-	for m, err := range r.manifests(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		b.ends[m.Stream] = m.Last
-		for i := range m.Institutions {
-			t := &m.Institutions[i]
-			b.dead += t.Dead
-			for _, d := range t.Days {
-				if !s.day(d.Day) {
-					continue
-				}
-				sum, err := ParsePositionSum(d.Positions)
-				if err != nil {
-					return nil, fmt.Errorf("archive: %s: %w", manifestName(m.Number), err)
-				}
-				a := b.of(d.Day, t.ID)
-				a.count += d.Count
-				a.sum.Join(sum)
-			}
-		}
-	}
-	for h, err := range r.open(ctx, b.ends) {
-		if err != nil {
-			return nil, err
-		}
-		if h.header.dead != "" {
-			b.dead++
-		} else if s.day(h.header.day) {
-			b.of(h.header.day, h.header.institution).add(h.header.position())
-		}
-		b.ends[h.header.stream] = h.header.sequence
-	}
-	return b, nil
-}
-
 // open yields the lines of the open segment that no manifest up to ends has.
 func (r *Reader) open(ctx context.Context, ends map[string]uint64) iter.Seq2[openLine, error] {
 	sealed := maps.Clone(ends)
@@ -170,15 +106,19 @@ func (l *Ledger) Account(ctx context.Context) (a *Accounts, err error) {
 }
 
 func (l *Ledger) account(ctx context.Context) (*Accounts, error) {
-	b, err := l.read(ctx, actionlog.Day{})
-	if err != nil {
-		return nil, err
-	}
-	a := &Accounts{Archived: b.dead, Dead: b.dead, Differences: []Difference{}}
 	days, err := l.Keeper.Days(ctx)
 	if err != nil {
 		return nil, err
 	}
+	oldest, there := l.Oldest().String(), map[string]bool{}
+	for _, d := range days {
+		there[d.Day.String()] = true
+	}
+	b, err := l.read(ctx, actionlog.Day{}, func(day string) bool { return day < oldest && !there[day] })
+	if err != nil {
+		return nil, err
+	}
+	a := &Accounts{Archived: b.dead + b.past, Dead: b.dead, TooOld: b.past, Differences: []Difference{}}
 	for _, d := range days {
 		if d.Damage != "" {
 			return nil, fmt.Errorf("day %s: %s: %w", d.Day, d.Damage, actionlog.ErrUnavailable)
@@ -203,7 +143,7 @@ func (l *Ledger) account(ctx context.Context) (*Accounts, error) {
 // Proven tells whether all that the store holds of a day is archived.
 func (l *Ledger) Proven(ctx context.Context, day actionlog.Day) (proven bool, err error) {
 	err = l.steady(ctx, func() error {
-		b, err := l.read(ctx, day)
+		b, err := l.read(ctx, day, func(string) bool { return false })
 		if err != nil {
 			return err
 		}
