@@ -122,23 +122,24 @@ func (s *server) feedRead(c *gin.Context) error {
 
 // feedWaiting reads a page, and waits for something to come if that is wanted.
 func (s *server) feedWaiting(ctx context.Context, f *feeding) (page FeedPage, err error) {
-	end := time.NewTimer(f.wait)
-	defer end.Stop()
+	end := time.Now().Add(f.wait)
 	for {
-		if page, err = s.feedOnce(ctx, f); err != nil || len(page.Records) > 0 || f.wait == 0 {
+		page, err = s.feedOnce(ctx, f)
+		left := time.Until(end)
+		if err != nil || len(page.Records) > 0 || left <= 0 {
 			return page, err
 		}
-		if f.at = page.Next; page.More {
-			continue // what there is did not match: it is passed
+		f.at = page.Next
+		pause := min(left, cmp.Or(s.tailing.every, feedLooks))
+		if page.More { // what there is did not match: it is passed, as far as there is time
+			pause = 0
 		}
 		select {
-		case <-end.C:
-			return page, nil
 		case <-s.Stopping:
 			return page, nil
 		case <-ctx.Done():
 			return page, ctx.Err()
-		case <-time.After(cmp.Or(s.tailing.every, feedLooks)):
+		case <-time.After(pause):
 		}
 	}
 }
