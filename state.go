@@ -122,7 +122,8 @@ type Progress interface {
 	// Settled returns the instant until which everything that the stream took
 	// (by ReceivedAt) is settled: indexed, a repeat, a dead letter or too old,
 	// and visible to every search that begins after Settled returned. It never
-	// claims too much; it is ErrUnavailable where the stream cannot be asked.
+	// claims too much, and may claim what it claimed a second before; it is ErrUnavailable
+	// where the stream cannot be asked.
 	Settled(ctx context.Context) (time.Time, error)
 }
 

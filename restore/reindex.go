@@ -142,12 +142,8 @@ func (r *Runner) rebuildDay(ctx context.Context, job *actionlog.DayJob) error {
 		return err
 	}
 	return r.Live.Rebuild(ctx, job.Day, func(w actionlog.Writer) error {
-		if damaged, err := isDamaged(ctx, r.Live, job.Day); err != nil {
+		if err := r.Archive.Seal(ctx); err != nil { // what a damaged day took until now is copied from nowhere else
 			return err
-		} else if damaged { // nothing of it is copied: what it took until now comes from the archive
-			if err := r.Archive.Seal(ctx); err != nil {
-				return err
-			}
 		}
 		f := filling{Runner: r, to: w}
 		for a, err := range r.Archive.Actions(ctx, "", job.Day, job.Day, 0) {

@@ -288,7 +288,15 @@ func (c *client) sayUnknown(ctx context.Context, out *console) {
 	if err != nil || named == "" || slices.ContainsFunc(known, func(i institutionName) bool { return i.ID == named }) {
 		return
 	}
-	out.say("there are no actions of an institution %s; there are some of:%s", clean(named), listOf(known[:min(len(known), 20)]))
+	const most = 20
+	text := fmt.Sprintf("no action of an institution %s is searchable", clean(named))
+	if len(known) > 0 {
+		text += "; there are some of:" + listOf(known[:min(len(known), most)])
+	}
+	if len(known) > most {
+		text += fmt.Sprintf("\n  and %d more", len(known)-most)
+	}
+	out.say("%s", text)
 }
 
 // path is a path of the API below the institution.

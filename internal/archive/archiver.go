@@ -151,7 +151,7 @@ func (a *Archiver) Seal(ctx context.Context) error {
 
 // sealAsked seals for those for whom enough is archived.
 func (a *Archiver) sealAsked(ctx context.Context, w *Writer, stream string) error {
-	next := w.Next(stream)
+	next := a.behindGap(stream, w.Next(stream))
 	a.mu.Lock()
 	due := slices.ContainsFunc(a.sealing, func(s sealWait) bool { return s.last < next })
 	a.mu.Unlock()
@@ -210,6 +210,9 @@ func (a *Archiver) run(ctx context.Context, well func()) error {
 
 func (a *Archiver) acknowledge(ctx context.Context, w *Writer, stream string) error {
 	at := w.Archived(stream)
+	if at+1 == w.Next(stream) {
+		at = a.behindGap(stream, at+1) - 1
+	}
 	a.mu.Lock()
 	a.archived = actionlog.Position{Stream: stream, Sequence: at}
 	a.mu.Unlock()
@@ -358,20 +361,6 @@ func (a *Archiver) fill(ctx context.Context, w *Writer, stream string, before ui
 		}
 	}
 	return w.Append(ctx, lines)
-}
-
-// tellGap says which positions nobody can archive any more, once.
-func (a *Archiver) tellGap(stream string, first, last uint64) {
-	to := actionlog.Position{Stream: stream, Sequence: last}
-	if to == a.gap {
-		return
-	}
-	a.gap = to
-	if first == 1 {
-		a.Log.Warn("archive: what the stream held earlier is archived under another incarnation, or is not", "stream", stream, "from", last+1)
-		return
-	}
-	a.Log.Error("archive: the stream does not hold these positions any more; the archive has a gap", "stream", stream, "first", first, "last", last)
 }
 
 // LineOf judges a message of an incarnation of the stream.

@@ -186,7 +186,12 @@ func TestStreamThatWasEmptied(t *testing.T) {
 						t.Fatal("nothing is said of the gap")
 					}
 				}
-				time.Sleep(50 * time.Millisecond) // some rounds
+				archivedAll(t, a) // nobody waits for what is gone
+				for end := time.Now().Add(time.Minute); a.Archived().Sequence != uint64(c.before+5); time.Sleep(time.Millisecond) {
+					if time.Now().After(end) {
+						t.Fatalf("archived up to %v; the gap ends at %d", a.Archived(), c.before+5)
+					}
+				}
 				s.take(3, "b")
 				archivedAll(t, a)
 			})

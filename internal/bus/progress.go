@@ -15,8 +15,8 @@ import (
 // An older answer of Settled claims less, never too much. One is handed out again for
 // settledFor; then another is asked for, and while that takes longer than settledWait, as it
 // does where the stream syncs one batch after the other, the older one, until it is
-// settledAtMost old.
-const settledFor, settledWait, settledAtMost = 50 * time.Millisecond, 2 * time.Millisecond, 5 * time.Second
+// settledAtMost old. A question is given up after settledGivenUp.
+const settledFor, settledWait, settledAtMost, settledGivenUp = 50 * time.Millisecond, 2 * time.Millisecond, time.Second, 5 * time.Second
 
 // Progress is an actionlog.Progress of the consumer Indexer.
 type Progress struct {
@@ -31,8 +31,11 @@ type Progress struct {
 
 var _ actionlog.Progress = (*Progress)(nil)
 
-// Progress returns how far the stream has been taken in.
-func (b *Bus) Progress() *Progress { return &Progress{ask: b.askProgress} }
+// Progress returns how far the stream has been taken in: the same for all who ask.
+func (b *Bus) Progress() *Progress {
+	b.progressOnce.Do(func() { b.progress.ask = b.askProgress })
+	return &b.progress
+}
 
 // Settled implements actionlog.Progress. All instants are the server's clock,
 // which also gives ReceivedAt.
@@ -67,7 +70,7 @@ func (p *Progress) Settled(ctx context.Context) (time.Time, error) {
 
 // askAgain asks for whoever waits, and for those who come after.
 func (p *Progress) askAgain(ctx context.Context, answered chan struct{}) {
-	ctx, cancel := context.WithTimeout(ctx, settledAtMost)
+	ctx, cancel := context.WithTimeout(ctx, settledGivenUp)
 	defer cancel()
 	asked := time.Now()
 	until, err := p.ask(ctx)

@@ -15,13 +15,17 @@ import (
 // as long as it said so lately; nor does it ask once for each.
 func TestProgressOfASlowStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		questions, takes := 0, time.Second
+		questions, takes := 0, settledAtMost-2*settledFor
 		var fails error
-		p := &Progress{ask: func(context.Context) (time.Time, error) {
+		p := &Progress{ask: func(ctx context.Context) (time.Time, error) {
 			questions++
 			at := time.Now()
-			time.Sleep(takes)
-			return at, fails
+			select {
+			case <-time.After(takes):
+				return at, fails
+			case <-ctx.Done():
+				return time.Time{}, ctx.Err()
+			}
 		}}
 		settled := func(wants time.Time, within time.Duration) {
 			t.Helper()
@@ -32,8 +36,8 @@ func TestProgressOfASlowStream(t *testing.T) {
 			}
 		}
 		first := time.Now()
-		settled(first, time.Second) // nothing is known
-		settled(first, settledWait) // it was asked a second ago
+		settled(first, takes)       // nothing is known
+		settled(first, settledWait) // it was asked less than a second ago
 		var many sync.WaitGroup
 		for range 50 {
 			many.Go(func() { settled(first, settledWait) })
@@ -50,6 +54,12 @@ func TestProgressOfASlowStream(t *testing.T) {
 		time.Sleep(settledAtMost)
 		third := time.Now()
 		settled(third, takes) // what is known is too old
+		takes = settledGivenUp + time.Second
+		time.Sleep(settledAtMost)
+		start := time.Now()
+		if _, err := p.Settled(t.Context()); !errors.Is(err, actionlog.ErrUnavailable) || time.Since(start) != settledGivenUp {
+			t.Errorf("a stream that does not answer: %v after %v", err, time.Since(start))
+		}
 		fails, takes = errors.New("away"), 0
 		time.Sleep(settledAtMost)
 		if _, err := p.Settled(t.Context()); !errors.Is(err, actionlog.ErrUnavailable) {

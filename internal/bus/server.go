@@ -56,7 +56,11 @@ type Bus struct {
 	archived atomic.Bool            // there is an archive: nothing is trimmed before it
 	stream   atomic.Pointer[string] // incarnation
 	made     connections
-	log      *slog.Logger
+
+	progressOnce sync.Once
+	progress     Progress
+
+	log *slog.Logger
 }
 
 // Run starts a server in this process, which syncs every write before it

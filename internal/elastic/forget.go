@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 
@@ -23,8 +24,8 @@ import (
 // words, then it reads the epoch again and begins anew if there is another. Let D be
 // a drop: it sets a new epoch (1), takes a view of the directory (2), refreshes the
 // actions (3), asks which entries of the view are named by none (4), and marks
-// these, each only if it is still the document of the view (5), and deletes those that it
-// marked, if they are marked still, and their texts, each only if it is still what it was.
+// these, each only if it is still the document of the view (5), and deletes the texts of
+// those that are marked then, and at last these, each only if it is still what it was.
 //
 // If W read its first epoch before 1, its actions are in the engine before 3, and 4
 // sees them. If it read it later, it remembers nothing and writes all facts anew. Those
@@ -142,7 +143,7 @@ func (d *directory) forgetThose(ctx context.Context, entries []seen) error {
 }
 
 // going stands in the place of an entry's day while it is removed.
-const going = -1
+const going = math.MinInt32
 
 // remove deletes entries: it marks those that nobody wrote meanwhile, deletes what else is
 // known of them, then words that no name has any more, and the entries last.
@@ -164,16 +165,26 @@ func (d *directory) remove(ctx context.Context, gone []seen, ids []string) error
 		f.Last = going
 		marks = append(marks, change{index: index, id: e.Fact, seqNo: e.seqNo, term: e.term, doc: &f})
 	}
-	marked, err := d.apply(ctx, marks)
+	if _, err := d.apply(ctx, marks); err != nil {
+		return err
+	}
+	// Those count that are marked now: an answer may have been lost, or another dropper came first.
+	marked := map[string]change{}
+	err = d.eachFact(ctx, obj{"bool": obj{"filter": list{obj{"terms": obj{"entry": ids}}, obj{"term": obj{"last": going}}}}}, func(f *fact, h *hit) error {
+		marked[f.Entry] = change{index: index, id: f.Fact, seqNo: h.SeqNo, term: h.Term}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	var changes []change
+	var changes, entries []change
 	words := map[string]bool{}
-	for i, e := range gone {
-		if !marked[i] {
+	for _, e := range gone {
+		entry, ok := marked[e.Entry]
+		if !ok {
 			continue
 		}
+		entries = append(entries, entry)
 		for _, t := range texts[e.Entry] {
 			changes = append(changes, change{index: index, id: t.Fact, seqNo: t.seqNo, term: t.term})
 			for _, w := range t.IndexWords {
@@ -193,14 +204,7 @@ func (d *directory) remove(ctx context.Context, gone []seen, ids []string) error
 			return err
 		}
 	}
-	var entries []change
-	err = d.eachFact(ctx, obj{"bool": obj{"filter": list{obj{"terms": obj{"entry": ids}}, obj{"term": obj{"last": going}}}}}, func(f *fact, h *hit) error {
-		entries = append(entries, change{index: index, id: f.Fact, seqNo: h.SeqNo, term: h.Term})
-		return nil
-	})
-	if err == nil {
-		_, err = d.apply(ctx, entries)
-	}
+	_, err = d.apply(ctx, entries)
 	return err
 }
 

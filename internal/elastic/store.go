@@ -238,8 +238,13 @@ func (s *Store) lookAfter(ctx context.Context) {
 	}
 }
 
-// unblockAll lets indices be written to again whose rebuilding failed.
+// unblockAll lets indices be written to again whose rebuilding failed, unless a day is made
+// anew: it may be one of them, and is blocked again.
 func (s *Store) unblockAll(ctx context.Context) {
+	if !s.renewing.TryLock() {
+		return // later
+	}
+	defer s.renewing.Unlock()
 	s.mu.Lock()
 	blocked := s.blocked
 	s.blocked = nil
