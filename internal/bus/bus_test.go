@@ -218,7 +218,8 @@ func TestSettledAndTrim(t *testing.T) {
 	b := start(t, dir, Options{})
 	settled := func() time.Time {
 		t.Helper()
-		at, err := b.askProgress(t.Context()) // Settled may hand out an older answer
+		time.Sleep(settledFor)                // an answer is set back by as long as it took
+		at, err := b.askProgress(t.Context()) // Settled may hand out an older one
 		if err != nil {
 			t.Fatal(err)
 		}
