@@ -133,11 +133,11 @@ fuzz: ## every fuzz target for FUZZTIME
 
 FOR ?= 10m
 torture: ## the service under load, killed and disturbed for FOR (10m); then everything is accounted for
-	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run 'Controls|TestFaults' -count 1 -timeout 30m ./internal/torture
+	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run 'Controls|TestFaults|TestClockJumps|TestDayEnds|TestTortureOfNATS' -count 1 -timeout 60m ./internal/torture
 	$(GO) run ./internal/torture -for $(FOR)
 
 torture-engine: ## the same on an OpenSearch from packages, which is killed too
-	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run 'TestTortureOnOpenSearch|TestEngineFaults' -count 1 -timeout 24h -v ./internal/torture
+	ACTIONLOG_TORTURE=$(FOR) $(GO) test -run 'TestTortureOnOpenSearch|TestTortureOfManyProcesses|TestEngineFaults|TestEachEngineFault' -count 1 -timeout 24h -v ./internal/torture
 
 mutants: ## every mutant that forgets the institution somewhere is caught by a test
 	$(GO) test -tags mutants -run TestMutantsAreCaught -count 1 -timeout 60m ./cmd/actionlog

@@ -70,7 +70,9 @@ func TestKilledTwentyTimes(t *testing.T) {
 	}
 	dir := t.TempDir()
 	load := &loader{acked: map[string]bool{}, sent: map[string]string{}}
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
 	for round := range rounds {
 		cmd := startProcess(t, dir)
 		s := connect(t, dir)

@@ -24,7 +24,7 @@ func onEngine() []fault {
 // spoiling is a fault of the engine, or of what stands before it, for a while.
 func spoiling(p *proxy, name string, least, most int) fault {
 	return fault{"engine: " + name, 1, func(ctx context.Context, s *session) error {
-		p.begin(spoils[name])
+		p.begin(name)
 		sleep(ctx, s.between(least, most))
 		p.end()
 		sleep(ctx, time.Second) // it goes on
@@ -83,7 +83,7 @@ func namesOf(faults []fault) (names []string) {
 // writes: what was acknowledged is there, once, byte for byte. (Long form: five minutes.)
 func TestEngineFaults(t *testing.T) {
 	long(t)
-	p, o := behind(t, enginetest.URL(t, enginetest.OpenSearch3), uint64(time.Now().UnixNano()))
+	p, o := behind(t, enginetest.URL(t, enginetest.OpenSearch3), seeded())
 	o.more, o.each, o.rounds = engineFaults(t, p, o, 2000, 4000), true, 1<<30
 	o.only, o.days = namesOf(o.more), 5
 	tortured(t, o)
@@ -98,9 +98,12 @@ func TestEachEngineFault(t *testing.T) {
 	engine := enginetest.URL(t, enginetest.OpenSearch3)
 	for _, name := range append(slices.Sorted(maps.Keys(spoils)), "a day is blocked") {
 		t.Run(name, func(t *testing.T) {
-			p, o := behind(t, engine, uint64(time.Now().UnixNano()))
+			p, o := behind(t, engine, seeded())
 			o.duration, o.rounds, o.more, o.only = time.Minute, 2, engineFaults(t, p, o, 3000, 6000), []string{"engine: " + name}
 			tortured(t, o)
+			if name != "a day is blocked" && p.hits[name] == 0 || name == "mixed errors" && p.hits["items"] == 0 {
+				t.Error("it never met a request")
+			}
 		})
 	}
 }
@@ -125,7 +128,7 @@ func TestTortureOfManyProcesses(t *testing.T) { tortureOnOpenSearch(t, true) }
 func tortureOnOpenSearch(t *testing.T, split bool) {
 	duration := long(t)
 	engine := enginetest.StartCluster(t, enginetest.OpenSearch3, 1, "1g")
-	seed := uint64(time.Now().UnixNano())
+	seed := seeded()
 	p, o := behind(t, engine.URLs()[0], seed)
 	o.split, o.days = split, 20 // an engine answers for each day
 	o.more = append(engineFaults(t, p, o, 500, 4000), fault{"engine: killed", 2, func(ctx context.Context, s *session) error {

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -89,11 +91,22 @@ func (s *session) still(ctx context.Context, p *process, d time.Duration) error 
 // fullDisk lets no file of the service grow beyond a size for a while, whether it is of the
 // stream, a day, the archive or a temporary one.
 func (s *session) fullDisk(ctx context.Context, d time.Duration) error {
+	before, err := s.service.log.Stat()
+	if err != nil {
+		return err
+	}
 	if err := s.service.limitFiles(uint64(1+s.rng.IntN(8)) << 20); err != nil {
 		return err
 	}
 	sleep(ctx, d)
-	return s.service.limitFiles(unix.RLIM_INFINITY)
+	if err := s.service.limitFiles(unix.RLIM_INFINITY); err != nil {
+		return err
+	}
+	said, err := io.ReadAll(io.NewSectionReader(s.service.log, before.Size(), 64<<20))
+	if bytes.Contains(said, []byte("file too large")) {
+		s.made["a write was refused"]++
+	}
+	return err
 }
 
 // faults makes one after the other until it is enough.

@@ -103,7 +103,7 @@ func (o *oracle) inFiles(files []string) (found map[int]int, altered []string, e
 		}
 		if n, ok := o.idIn(text); ok {
 			found[n]++
-			if d := o.run.document(n); d.fate != dead && text != string(d.text) {
+			if d := o.run.document(n); text != string(d.text) {
 				altered = append(altered, fmt.Sprintf("%s in the archive:\n    %.300s\n    %.300s", d.id, text, d.text))
 			}
 		}

@@ -273,6 +273,9 @@ func (o *oracle) letters(ctx context.Context) (map[int]int, error) {
 			}
 			if n, ok := o.idIn(text); ok {
 				found[n]++
+				if d := o.run.document(n); text != string(d.text) {
+					o.note("altered", "the dead letter %s:\n    %.300q\n    %.300q", d.id, text, d.text)
+				}
 			} else {
 				o.note("dead", "a dead letter of nobody's: %s %.200s", l.Reason, text)
 			}

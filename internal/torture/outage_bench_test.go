@@ -34,7 +34,7 @@ func BenchmarkOutage(b *testing.B) {
 		go func() { done <- q.steadily(ctx, b, js, each, 100) }()
 		time.Sleep(20 * time.Second)
 		b.ReportMetric(q.behind(b).Seconds(), "s-behind-before")
-		p.begin(spoils["503"])
+		p.begin("503")
 		time.Sleep(outage)
 		p.end()
 		over := time.Now()

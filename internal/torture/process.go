@@ -27,9 +27,10 @@ type process struct {
 	log    *os.File
 	anyhow bool // it may end with any status when it is asked to
 
-	mu  sync.Mutex
-	cmd *exec.Cmd
-	end chan struct{}
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	end  chan struct{}
+	peak int64 // the most memory that it had, of all its lives that were seen to the end
 }
 
 // service is `actionlog serve` as a process of its own, on a folder that stays.
@@ -83,6 +84,7 @@ func (s *process) stop(signal syscall.Signal, within time.Duration) (already boo
 		return true, nil
 	default:
 	}
+	s.measure()
 	if err := s.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return false, err
 	}
@@ -158,21 +160,27 @@ func (s *process) tail() string {
 	return string(text[max(0, len(text)-3000):])
 }
 
-// resident is the memory of the process in bytes: Linux's /proc.
-func (s *process) resident() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// measure notes the most memory that the process had in this life (VmHWM of Linux's /proc).
+// s.mu is held.
+func (s *process) measure() {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
-		return 0
+		return // it ended
 	}
 	for line := range bytes.Lines(text) {
-		if rest, ok := bytes.CutPrefix(line, []byte("VmRSS:")); ok {
+		if rest, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
 			n, _ := strconv.ParseInt(string(bytes.Fields(rest)[0]), 10, 64) // zero where it is no number
-			return n << 10
+			s.peak = max(s.peak, n<<10)
 		}
 	}
-	return 0
+}
+
+// most is the most memory that the process had, in bytes, up to now.
+func (s *process) most() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measure()
+	return s.peak
 }
 
 // send sends a signal, and tells whether the process had ended.

@@ -23,7 +23,7 @@ type proxy struct {
 	engine string
 
 	mu     sync.Mutex
-	spoil  spoil
+	name   string        // of what spoils; "": nothing does
 	healed chan struct{} // closed when the spoiling ends
 	rng    *rand.Rand
 	hits   map[string]int // how often each was made
@@ -44,17 +44,17 @@ func startProxy(t testing.TB, engine string, seed uint64) *proxy {
 }
 
 // begin spoils from now on.
-func (p *proxy) begin(s spoil) {
+func (p *proxy) begin(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.spoil, p.healed = s, make(chan struct{})
+	p.name, p.healed = name, make(chan struct{})
 }
 
 func (p *proxy) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.spoil != nil {
-		p.spoil = nil
+	if p.name != "" {
+		p.name = ""
 		close(p.healed)
 	}
 }
@@ -77,10 +77,13 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return // the service is gone
 	}
 	p.mu.Lock()
-	s, healed := p.spoil, p.healed
+	name, healed := p.name, p.healed
 	p.mu.Unlock()
-	if s != nil && s(p, healed, w, r, body) {
-		return
+	if name != "" {
+		p.hit(name)
+		if spoils[name](p, healed, w, r, body) {
+			return
+		}
 	}
 	resp, text, err := p.ask(r, body)
 	if err != nil {

@@ -219,8 +219,22 @@ func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 		}
 	}
 	for _, p := range append(slices.Clone(s.parts), s.service) {
-		if rss := p.resident(); rss > 1<<30 {
-			return fmt.Errorf("the service takes %d MiB", rss>>20)
+		fmt.Fprintf(s.out, "%s had %d MiB of memory at most\n", filepath.Base(p.dir), p.most()>>20)
+		if p.most() > mostMemory {
+			return fmt.Errorf("memory: %s had %d MiB", p.dir, p.most()>>20)
+		}
+	}
+	return s.bit()
+}
+
+// mostMemory is what a process may have, files that are mapped included, whatever waits for it.
+const mostMemory = 1 << 30
+
+// bit tells of faults that were made and changed nothing: then they prove nothing.
+func (s *session) bit() error {
+	for fault, effect := range map[string]string{"a day is locked": "a day was locked", "the disk is full": "a write was refused"} {
+		if s.made[fault] >= 3 && s.made[effect] == 0 {
+			return fmt.Errorf("%s: %d times, and never %s", fault, s.made[fault], effect)
 		}
 	}
 	return nil

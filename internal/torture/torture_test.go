@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -38,10 +39,18 @@ func short(t *testing.T, name string, o options) (string, error) {
 		o.out = &out
 	}
 	if o.seed == 0 {
-		o.seed = uint64(time.Now().UnixNano())
+		o.seed = seeded()
 	}
 	err := torture(t.Context(), o)
 	return out.String(), err
+}
+
+// seeded is the seed of ACTIONLOG_TORTURE_SEED, to make the faults of a run again, or a new one.
+func seeded() uint64 {
+	if seed, err := strconv.ParseUint(os.Getenv("ACTIONLOG_TORTURE_SEED"), 10, 64); err == nil {
+		return seed
+	}
+	return uint64(time.Now().UnixNano())
 }
 
 // built is a binary that is built once for all tests.
@@ -143,6 +152,24 @@ func TestFaults(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			said, err := short(t, "", options{duration: time.Minute, rounds: 3, only: []string{f.name}})
+			t.Log(said)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The same, of the clock, and of a NATS server that is a process of its own. (Long form.)
+func TestFaultsAround(t *testing.T) {
+	long(t)
+	for _, f := range append(slices.Clone(natsFaults), jump) {
+		t.Run(f.name, func(t *testing.T) {
+			o := options{duration: time.Minute, rounds: 3, more: []fault{f}, only: []string{f.name}, nats: f.name != jump.name}
+			if !o.nats {
+				o.binary = withClock(t)
+			}
+			said, err := short(t, "", o)
 			t.Log(said)
 			if err != nil {
 				t.Error(err)
