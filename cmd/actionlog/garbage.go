@@ -14,9 +14,12 @@ const (
 	// exportGarbage is the same while something is exported: an export of any length is
 	// to stay within 64 MiB.
 	exportGarbage = 50
+	// muchGarbage is from what size on the heap is collected whenever that helps, in bytes: a
+	// service that has much to catch up with is not to take all the memory that there is.
+	muchGarbage = 512 << 20
 )
 
-// garbage says how often the heap is collected, unless GOGC does.
+// garbage says how often the heap is collected, unless GOGC and GOMEMLIMIT do.
 type garbage struct {
 	mu      sync.Mutex
 	exports int
@@ -26,6 +29,9 @@ type garbage struct {
 func newGarbage() *garbage {
 	g := &garbage{ours: os.Getenv("GOGC") == ""}
 	g.set(usualGarbage)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(muchGarbage)
+	}
 	return g
 }
 

@@ -203,6 +203,11 @@ func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 			}
 		}
 		began := time.Now()
+		for _, p := range append(slices.Clone(s.parts), s.service) { // a server that stopped when the disk was full is started anew
+			if err := untilReady(ctx, p); err != nil {
+				return err
+			}
+		}
 		err := o.settled(ctx)
 		settled := time.Now()
 		if err == nil {
