@@ -136,6 +136,9 @@ func (g *guests) enter(institution string) (leave func(), ok bool) {
 	}, true
 }
 
+// yieldEvery is after how many actions that are taken in.
+const yieldEvery = 8
+
 // yield lets a request that has just come in go first.
 func yield() { runtime.Gosched() }
 

@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"encoding/binary"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -116,6 +117,9 @@ func (m *merger) rows() error {
 			m.row[p.source][p.low] = uint32(m.writer.seg.Rows)
 			m.writer.row(meta, document, first)
 			first = false
+			if m.writer.seg.Rows%yieldEvery == 0 {
+				runtime.Gosched()
+			}
 			if p.low++; p.low == p.high {
 				parts, places = slices.Delete(parts, k, k+1), slices.Delete(places, k, k+1)
 			} else {
@@ -151,6 +155,9 @@ func (m *merger) terms(add func(hash uint64, rows []uint32)) {
 			}
 		}
 		add(least, sorted(m.merged))
+		if least%64 == 0 { // it is a hash
+			runtime.Gosched()
+		}
 	}
 }
 
