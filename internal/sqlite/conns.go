@@ -103,9 +103,7 @@ func (s *Store) setAside(d *day, cause error) {
 	// Only now may the day be made anew: what is written must not be renamed.
 	s.mu.Lock()
 	s.damaged[d.date] = "set aside as " + filepath.Base(d.path) + mark + ": " + cause.Error()
-	if s.days[d.date] == d {
-		delete(s.days, d.date)
-	}
+	s.days.remove(d)
 	s.mu.Unlock()
 }
 

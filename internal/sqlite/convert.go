@@ -66,7 +66,7 @@ func (s *Store) convertDay(ctx context.Context, old *day) (n int, err error) {
 		return n, err
 	}
 	s.mu.Lock()
-	s.days[old.date] = fresh
+	s.days.set(old.date, fresh)
 	s.mu.Unlock()
 	return n, removeFiles(old.path)
 }

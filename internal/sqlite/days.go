@@ -51,7 +51,7 @@ type Store struct {
 	serial    atomic.Uint64 // of days
 
 	mu      sync.Mutex
-	days    map[actionlog.Day]*day
+	days    dayTable
 	damaged map[actionlog.Day]string
 	numbers map[actionlog.Day]int // the highest number of a file that the day has or had
 	people  *directory
@@ -83,7 +83,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, log: o.Log, now: o.Now, lock: lock,
-		days: map[actionlog.Day]*day{}, damaged: map[actionlog.Day]string{}, numbers: map[actionlog.Day]int{}, stopJanitor: make(chan struct{})}
+		damaged: map[actionlog.Day]string{}, numbers: map[actionlog.Day]int{}, stopJanitor: make(chan struct{})}
 	s.compactor = compactor{store: s, more: make(chan struct{}, 1)}
 	s.key = segment.NewKey()
 	s.codec, err = segment.NewCodec()
@@ -140,12 +140,7 @@ func (s *Store) closeAll() error {
 func (s *Store) allDays() []*day {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]*day, 0, len(s.days))
-	for _, d := range s.days {
-		all = append(all, d)
-	}
-	slices.SortFunc(all, func(a, b *day) int { return a.date.Compare(b.date) })
-	return all
+	return s.days.all()
 }
 
 // within lists the days that a query covers, oldest first. missing are those
@@ -181,11 +176,11 @@ func damageError(d actionlog.Day) error {
 func (s *Store) day(date actionlog.Day, create bool) *day {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.days[date]
+	d := s.days.get(date)
 	if d == nil && create {
 		number := s.nextFileLocked(date)
 		d = s.newDay(date, number, s.dayPath(date, number))
-		s.days[date] = d
+		s.days.set(date, d)
 	}
 	return d
 }
@@ -264,9 +259,7 @@ func (s *Store) Drop(ctx context.Context, date actionlog.Day) error {
 		}
 		// Only now may the day be made anew: what is written must not be removed.
 		s.mu.Lock()
-		if s.days[date] == d {
-			delete(s.days, date)
-		}
+		s.days.remove(d)
 		s.mu.Unlock()
 	}
 	if err := s.people.drop(ctx, date, ""); err != nil {
@@ -333,5 +326,5 @@ func (s *Store) Bytes() (sum int64) {
 func (s *Store) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.days)
+	return len(s.days.of)
 }

@@ -97,7 +97,7 @@ func (s *Store) newDay(date actionlog.Day, number int, path string) *day {
 func (s *Store) loadDay(date actionlog.Day, number int) error {
 	d := s.newDay(date, number, s.dayPath(date, number))
 	d.written = true
-	if there := s.days[date]; there != nil {
+	if there := s.days.get(date); there != nil {
 		old := there
 		if there.number > number {
 			d, old = there, d
@@ -106,7 +106,8 @@ func (s *Store) loadDay(date actionlog.Day, number int) error {
 			return err
 		}
 	}
-	s.days[date], s.numbers[date] = d, d.number
+	s.days.set(date, d)
+	s.numbers[date] = d.number
 	return nil
 }
 

@@ -63,7 +63,7 @@ func (s *Store) openPeople() error {
 	switch {
 	case whole:
 		return nil
-	case len(s.days) == 0:
+	case len(s.days.of) == 0:
 		return d.setWhole()
 	}
 	s.building.active.Store(true)

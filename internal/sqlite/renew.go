@@ -247,7 +247,7 @@ func (r *renewal) exchange(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.days[r.date] = fresh
+	s.days.set(r.date, fresh)
 	delete(s.damaged, r.date)
 	s.mu.Unlock()
 	old.replacedBy(fresh)

@@ -105,7 +105,7 @@ func damageDay(t *testing.T, s *Store, found string) {
 		}
 	}
 	s.mu.Lock()
-	s.days[d.date] = &day{date: d.date, path: d.path, idle: &s.idle, written: true}
+	s.days.set(d.date, &day{date: d.date, path: d.path, idle: &s.idle, written: true})
 	s.mu.Unlock()
 }
 
