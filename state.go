@@ -154,7 +154,8 @@ type DeadLetters interface {
 	// dead letter and changes nothing.
 	Add(ctx context.Context, d DeadLetter) error
 	// List returns dead letters in the order in which they were added, at most
-	// limit, behind the cursor after (0 is the beginning); next is 0 at the end.
+	// limit, behind the cursor after (0 is the beginning), and fewer where they are
+	// large; next is 0 at the end.
 	List(ctx context.Context, after uint64, limit int) (letters []DeadLetter, next uint64, err error)
 	// Get returns one, or ErrNotFound.
 	Get(ctx context.Context, p Position) (DeadLetter, error)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -122,11 +121,9 @@ func TestAccountNamesWhatDiffers(t *testing.T) {
 }
 
 // noLetters has no dead letter.
-type noLetters struct{ actionlog.DeadLetters }
+type noLetters struct{}
 
-func (noLetters) Get(context.Context, actionlog.Position) (actionlog.DeadLetter, error) {
-	return actionlog.DeadLetter{}, errors.Join(actionlog.ErrNotFound)
-}
+func (noLetters) Has(context.Context, actionlog.Position) (bool, error) { return false, nil }
 
 // bookAction puts an action at a position into an archive, a store, or both.
 func bookAction(t *testing.T, w *archive.Writer, store actionlog.Store, n uint64, day actionlog.Day, archived, indexed bool) {

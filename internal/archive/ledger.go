@@ -18,8 +18,11 @@ type Ledger struct {
 	Storage  Storage
 	Keeper   actionlog.Keeper
 	Searcher actionlog.Searcher
-	Dead     actionlog.DeadLetters
-	Oldest   func() actionlog.Day // that is searchable
+	Dead     interface {
+		// Has tells whether there is a dead letter of a position.
+		Has(ctx context.Context, p actionlog.Position) (bool, error)
+	}
+	Oldest func() actionlog.Day // that is searchable
 	// Settled is the position up to which the stream is settled: indexed, a repeat, a
 	// dead letter or too old.
 	Settled func(ctx context.Context) (actionlog.Position, error)
@@ -321,9 +324,8 @@ func (l *Ledger) became(ctx context.Context, line *Line, day actionlog.Day) (act
 	if len(records) > 0 {
 		return actionlog.OutcomeCollision, nil
 	}
-	_, err = l.Dead.Get(ctx, line.Position)
-	if errors.Is(err, actionlog.ErrNotFound) {
-		return 0, nil
+	if dead, err := l.Dead.Has(ctx, line.Position); err != nil || !dead {
+		return 0, err
 	}
-	return actionlog.OutcomeCollision, err
+	return actionlog.OutcomeCollision, nil
 }

@@ -51,8 +51,8 @@ func (d *DeadLetters) Add(ctx context.Context, l actionlog.DeadLetter) error {
 	if err != nil {
 		return fmt.Errorf("dead letter %s: %w", l.Position, err)
 	}
-	if _, _, err := d.find(ctx, l.Position); !errors.Is(err, actionlog.ErrNotFound) {
-		return err // it is there already, or it cannot be known
+	if there, err := d.Has(ctx, l.Position); err != nil || there {
+		return err
 	}
 	subject := strings.Join([]string{"dead", tokenOf(l.Institution), tokenOf(l.Reason), l.Position.String()}, ".")
 	_, err = d.js.Publish(ctx, subject, payload)
@@ -92,13 +92,16 @@ func (d *DeadLetters) stream(ctx context.Context) (jetstream.Stream, error) {
 	return s, nil
 }
 
+// listedBytes is how much one call of List reads: letters may be large.
+const listedBytes = 8 << 20
+
 // List implements actionlog.DeadLetters.
 func (d *DeadLetters) List(ctx context.Context, after uint64, limit int) (letters []actionlog.DeadLetter, next uint64, err error) {
 	s, err := d.stream(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	for seq := after + 1; ; {
+	for seq, size := after+1, 0; ; {
 		m, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject("dead.>"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return letters, 0, nil
@@ -106,7 +109,7 @@ func (d *DeadLetters) List(ctx context.Context, after uint64, limit int) (letter
 		if err != nil {
 			return nil, 0, fmt.Errorf("dead letters: %w: %w", actionlog.ErrUnavailable, err)
 		}
-		if len(letters) == limit {
+		if size += len(m.Data); len(letters) == limit || len(letters) > 0 && size > listedBytes {
 			return letters, seq - 1, nil
 		}
 		l, err := decodeLetter(m.Data)
@@ -142,6 +145,20 @@ func (d *DeadLetters) find(ctx context.Context, p actionlog.Position) (jetstream
 		return nil, nil, fmt.Errorf("dead letter %s: %w: %w", p, actionlog.ErrUnavailable, err)
 	}
 	return s, m, nil
+}
+
+// Has tells whether there is a dead letter of a position, without reading it: the server would
+// read many others with it, and keep them in memory for seconds.
+func (d *DeadLetters) Has(ctx context.Context, p actionlog.Position) (bool, error) {
+	s, err := d.stream(ctx)
+	if err != nil {
+		return false, err
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter("dead.*.*."+p.String()))
+	if err != nil {
+		return false, fmt.Errorf("dead letter %s: %w: %w", p, actionlog.ErrUnavailable, err)
+	}
+	return len(info.State.Subjects) > 0, nil
 }
 
 // Get implements actionlog.DeadLetters.

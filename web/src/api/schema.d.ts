@@ -585,7 +585,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List dead letters (operator) */
+        /**
+         * List dead letters (operator)
+         * @description A page has fewer than were asked for where they are large; `next` is there as long as there are more.
+         */
         get: {
             parameters: {
                 query?: {
