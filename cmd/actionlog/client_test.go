@@ -203,7 +203,7 @@ func TestProblems(t *testing.T) {
 func TestInstitutionIsFoundOrAskedFor(t *testing.T) {
 	for list, says := range map[string]string{
 		`{"data":[]}`:                        "no actions of any institution",
-		`{"data":[{"id":"a"},{"id":"b"}]}`:   "--institution: is missing; the token may see these:\n  a  \n  b",
+		`{"data":[{"id":"a"},{"id":"b"}]}`:   "--institution: is missing; the token may see these:\n  a\n  b",
 		`{"data":[{"id":"acme","name":""}]}`: "",
 	} {
 		server := answering(t, func(w http.ResponseWriter, r *http.Request) {

@@ -15,14 +15,22 @@ import (
 // as long as it said so lately; nor does it ask once for each.
 func TestProgressOfASlowStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		questions, takes := 0, settledAtMost-2*settledFor
-		var fails error
+		var mu sync.Mutex // of what the stream is like
+		questions, takes, fails := 0, settledAtMost-2*settledFor, error(nil)
+		is := func(slow time.Duration, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			takes, fails = slow, err
+		}
 		p := &Progress{ask: func(ctx context.Context) (time.Time, error) {
+			mu.Lock()
 			questions++
+			slow, err := takes, fails
+			mu.Unlock()
 			at := time.Now()
 			select {
-			case <-time.After(takes):
-				return at, fails
+			case <-time.After(slow):
+				return at, err
 			case <-ctx.Done():
 				return time.Time{}, ctx.Err()
 			}
@@ -43,29 +51,31 @@ func TestProgressOfASlowStream(t *testing.T) {
 			many.Go(func() { settled(first, settledWait) })
 		}
 		many.Wait()
+		mu.Lock()
 		if questions != 2 {
 			t.Errorf("%d questions, want 2", questions)
 		}
+		mu.Unlock()
 		time.Sleep(time.Second)
-		takes = time.Millisecond
-		settled(time.Now(), takes) // a stream that is quick again says how far it is now
-		settled(p.until, 0)
-		takes = settledAtMost + time.Second
+		is(time.Millisecond, nil)
+		again := time.Now()
+		settled(again, time.Millisecond) // a stream that is quick again says how far it is now
+		settled(again, 0)
+		is(settledAtMost+time.Second, nil)
 		time.Sleep(settledAtMost)
-		third := time.Now()
-		settled(third, takes) // what is known is too old
-		takes = settledGivenUp + time.Second
+		settled(time.Now(), settledAtMost+time.Second) // what is known is too old
+		is(settledGivenUp+time.Second, nil)
 		time.Sleep(settledAtMost)
 		start := time.Now()
 		if _, err := p.Settled(t.Context()); !errors.Is(err, actionlog.ErrUnavailable) || time.Since(start) != settledGivenUp {
 			t.Errorf("a stream that does not answer: %v after %v", err, time.Since(start))
 		}
-		fails, takes = errors.New("away"), 0
+		is(0, errors.New("away"))
 		time.Sleep(settledAtMost)
 		if _, err := p.Settled(t.Context()); !errors.Is(err, actionlog.ErrUnavailable) {
 			t.Errorf("the stream is away: %v", err)
 		}
-		fails = nil
+		is(0, nil)
 		settled(time.Now(), 0)
 	})
 }
