@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,9 +171,6 @@ func giveBack(m jetstream.Msg) {
 	_ = m.Nak() // without it, it is delivered again after its time
 }
 
-// yieldEvery: after so many messages a request that has just come in goes first.
-const yieldEvery = 8
-
 // collect judges messages and puts them into batches. A batch is handed on when
 // the writer is free, and grows while it is not: few actions are searchable at
 // once, and many are written in large batches, which cost less each.
@@ -203,9 +199,7 @@ func (x *Indexer) collect(ctx context.Context, from <-chan jetstream.Msg, to cha
 				}
 				batch = append(batch, x.judge(ctx, m))
 				size += len(m.Data())
-				if len(batch)%yieldEvery == 0 {
-					runtime.Gosched()
-				}
+				actionlog.Yield(len(batch))
 			case <-pause:
 				pause = nil
 			case ready <- batch:

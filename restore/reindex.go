@@ -115,9 +115,7 @@ func (r *Runner) rebuildDays(ctx context.Context) error {
 		}
 		if err = r.rebuildDay(ctx, &job); errors.Is(err, actionlog.ErrUnavailable) {
 			if damaged, e := isDamaged(ctx, r.Live, job.Day); e == nil && damaged { // that was found this moment: what came since is in the archive only
-				if err = r.Archive.Seal(ctx); err == nil {
-					err = r.rebuildDay(ctx, &job)
-				}
+				err = r.rebuildDay(ctx, &job)
 			}
 		}
 		if ctx.Err() != nil {

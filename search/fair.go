@@ -136,9 +136,6 @@ func (g *guests) enter(institution string) (leave func(), ok bool) {
 	}, true
 }
 
-// yieldEvery is after how many actions that are taken in.
-const yieldEvery = 8
-
 // yield lets a request that has just come in go first.
 func yield() { runtime.Gosched() }
 

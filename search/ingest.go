@@ -227,9 +227,7 @@ func (in *ingesting) add(document []byte) {
 		in.results = append(in.results, r)
 		return
 	}
-	if len(in.results)%yieldEvery == 0 {
-		yield()
-	}
+	actionlog.Yield(len(in.results))
 	in.results = append(in.results, r)
 	in.indexes = append(in.indexes, len(in.results)-1)
 	in.batch = append(in.batch, actionlog.Submission{Institution: item.Institution, Category: item.Action.Category,

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -53,8 +52,6 @@ const (
 	maxPause  = 5 * time.Second // less than the indexer waits for it, after a connection
 	// lookAgain is after what time a stream that seems to have gone back is looked at again.
 	lookAgain = time.Second
-	// yieldEvery: after so many messages a request that has just come in goes first.
-	yieldEvery = 8
 )
 
 // Archiver takes the stream into an archive. All fields but Log and Tracer are required.
@@ -319,9 +316,7 @@ func (a *Archiver) append(ctx context.Context, w *Writer, stream string, message
 		}
 		lines = append(lines, LineOf(stream, m, a.Scrubber))
 		next = m.Sequence + 1
-		if i%yieldEvery == 0 {
-			runtime.Gosched()
-		}
+		actionlog.Yield(i)
 	}
 	return w.Append(ctx, lines)
 }

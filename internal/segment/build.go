@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -45,10 +44,6 @@ func NewBuilder(c *Codec, key Key) *Builder {
 // Key is the key of the words.
 func (b *Builder) Key() Key { return b.words.key }
 
-// yieldEvery: whoever works through many actions lets requests that have just come in go
-// first after so many.
-const yieldEvery = 8
-
 // Build makes a segment of actions of one day, which it sorts. The image is the caller's.
 func (b *Builder) Build(entries []Entry) (image []byte, s *Segment, err error) {
 	slices.SortFunc(entries, func(x, y Entry) int {
@@ -78,9 +73,7 @@ func (b *Builder) Build(entries []Entry) (image []byte, s *Segment, err error) {
 		w.seg.targets = max(w.seg.targets, len(e.Item.Action.Targets))
 		b.columns(e.Item, of.Place)
 		b.index(e.Item, of.Place, uint32(i))
-		if i%yieldEvery == 0 {
-			runtime.Gosched()
-		}
+		actionlog.Yield(i)
 	}
 	w.rowsDone()
 	w.institutions(institutions)

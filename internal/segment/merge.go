@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"actionlog"
 )
 
 // Merge makes one segment of several of the same day and key, no two of whose rows have the same identity.
@@ -117,9 +119,7 @@ func (m *merger) rows() error {
 			m.row[p.source][p.low] = uint32(m.writer.seg.Rows)
 			m.writer.row(meta, document, first)
 			first = false
-			if m.writer.seg.Rows%yieldEvery == 0 {
-				runtime.Gosched()
-			}
+			actionlog.Yield(m.writer.seg.Rows)
 			if p.low++; p.low == p.high {
 				parts, places = slices.Delete(parts, k, k+1), slices.Delete(places, k, k+1)
 			} else {

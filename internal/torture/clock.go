@@ -60,7 +60,7 @@ var clockEdit = edit{"src/time/time.go", "func Now() Time {\n\tsec, nsec, mono :
 // setClock moves the clock of the service by so much more than the session's.
 func (s *session) setClock(more time.Duration) error {
 	text := strconv.FormatInt(int64((s.shift+more)/time.Second), 10)
-	for _, p := range append(s.parts[:len(s.parts):len(s.parts)], s.service) {
+	for _, p := range s.processes() {
 		path := filepath.Join(p.dir, "clock")
 		if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 			return err

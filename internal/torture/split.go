@@ -59,7 +59,7 @@ func splitFaults() (all []fault) {
 	return append(all,
 		fault{"an indexer dies at a place", 4, func(ctx context.Context, s *session) error { return s.dies(ctx, s.part("indexer")) }},
 		fault{"all are restarted in turn", 1, func(ctx context.Context, s *session) error {
-			for _, p := range append(s.parts, s.service) {
+			for _, p := range s.processes() {
 				if err := s.anew(ctx, p, syscall.SIGTERM, ""); err != nil {
 					return err
 				}

@@ -137,9 +137,12 @@ func torture(ctx context.Context, o options) (err error) {
 	return err
 }
 
+// processes are all of the service: where it is split, the one that answers searches is the last.
+func (s *session) processes() []*service { return append(slices.Clone(s.parts), s.service) }
+
 // all makes faults under load, heals, and judges.
 func (s *session) all(ctx context.Context) error {
-	for _, p := range append(slices.Clone(s.parts), s.service) {
+	for _, p := range s.processes() {
 		if err := p.start(""); err != nil {
 			return err
 		}
@@ -195,19 +198,16 @@ func untilReady(ctx context.Context, p *service) error {
 // and after another start. before is how many goroutines there were before the load.
 func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 	for _, when := range []string{"after the faults", "after another start"} {
-		for _, p := range append(slices.Clone(s.parts), s.service) {
+		for _, p := range s.processes() {
 			if p.ended() || when == "after another start" {
 				if err := s.anew(ctx, p, syscall.SIGTERM, ""); err != nil {
 					return err
 				}
-			}
-		}
-		began := time.Now()
-		for _, p := range append(slices.Clone(s.parts), s.service) { // a server that stopped when the disk was full is started anew
-			if err := untilReady(ctx, p); err != nil {
+			} else if err := untilReady(ctx, p); err != nil { // a server that stopped when the disk was full is started anew
 				return err
 			}
 		}
+		began := time.Now()
 		err := o.settled(ctx)
 		settled := time.Now()
 		if err == nil {
@@ -223,7 +223,7 @@ func (s *session) judge(ctx context.Context, o *oracle, before int) error {
 			return fmt.Errorf("%s:\n%w", when, err)
 		}
 	}
-	for _, p := range append(slices.Clone(s.parts), s.service) {
+	for _, p := range s.processes() {
 		fmt.Fprintf(s.out, "%s had %d MiB of memory at most\n", filepath.Base(p.dir), p.most()>>20)
 		if p.most() > mostMemory {
 			return fmt.Errorf("memory: %s had %d MiB", p.dir, p.most()>>20)
